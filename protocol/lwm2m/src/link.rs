@@ -2,7 +2,7 @@
 use crate::Path;
 
 /// `major.minor` of an enabler or object.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Version {
     /// Major.
     pub major: u8,
@@ -18,7 +18,7 @@ impl Version {
 }
 
 /// The object list of a Register or Update.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ObjectList {
     /// Segments of the alternate path (`rt="oma.lwm2m"`); empty for `/`.
     pub alternate_path: Vec<String>,

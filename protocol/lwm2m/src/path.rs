@@ -1,7 +1,8 @@
 //! Paths of the object model (TS Core §6.2): object, instance, resource, resource instance.
 
-/// A path of 0 to 4 numeric segments.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A path of 0 to 4 numeric segments. Stored (serde) as its text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Path {
     depth: u8,
     ids: [u16; 4],
@@ -85,6 +86,19 @@ impl Path {
             path = path.child(id.ok_or_else(|| PathError::Segment(segment.into()))?).ok_or(PathError::TooDeep)?;
         }
         Ok(path)
+    }
+}
+
+impl TryFrom<String> for Path {
+    type Error = PathError;
+    fn try_from(text: String) -> Result<Path, PathError> {
+        Path::parse(&text)
+    }
+}
+
+impl From<Path> for String {
+    fn from(path: Path) -> String {
+        path.to_string()
     }
 }
 

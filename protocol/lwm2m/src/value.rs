@@ -19,7 +19,7 @@ pub enum ResourceType {
 }
 
 /// One value.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Value {
     /// UTF-8 text.
     String(String),
@@ -48,7 +48,7 @@ pub enum Value {
 }
 
 /// One element of a decoded or to-be-encoded body.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Node {
     /// Where, absolute.
     pub path: Path,

@@ -2,7 +2,7 @@
 use crate::{Node, Path, ResourceType};
 
 /// The content formats of LwM2M by their CoAP numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 #[expect(missing_docs, reason = "the names are the registered ones")]
 pub enum ContentFormat {
     Text,
