@@ -1,0 +1,153 @@
+//! The one file that knows all actors: turns the configuration into their settings and starts them.
+use crate::config::{Configuration, Finding, Mqtt, MqttVersion, Server};
+use crate::{broker, definitions};
+use actors::{Gatekeeper, Gateway, OutboxLimits, Settings, StartError, Tls, UdpListener};
+use lwm2m::catalog::Catalog;
+use lwm2m::session::Policy;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why the gateway cannot start though its configuration is right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The built-in broker.
+    #[error("broker: {0}")]
+    Broker(io::Error),
+    /// The actors.
+    #[error(transparent)]
+    Actors(#[from] StartError),
+    /// The HTTP server.
+    #[error("http.bind: cannot bind {0}: {1}")]
+    Http(SocketAddr, io::Error),
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    /// The actors.
+    pub(crate) gateway: Gateway,
+    /// Definitions in force.
+    pub(crate) catalog: Arc<Catalog>,
+    /// Bound address of the HTTP server.
+    pub(crate) http: SocketAddr,
+}
+
+/// What the configuration may ask for but this version cannot do.
+pub(crate) fn unavailable(configuration: &Configuration) -> Vec<Finding> {
+    let file = configuration.file.display().to_string();
+    let reason = "this version does not speak DTLS yet; remove the listener or wait for a later version";
+    let listeners = configuration.listeners.dtls.iter().enumerate();
+    listeners
+        .map(|(index, listener)| {
+            Finding::error(&file, format!("listeners.dtls[{index}]"), format!("{}: {reason}", listener.bind))
+        })
+        .collect()
+}
+
+/// Starts everything, within an actix system. Returns when all sockets are bound and the built-in broker, if wanted, answers; the
+/// future is the HTTP server and must be kept running.
+///
+/// # Errors
+/// An address is taken, or the MQTT client cannot be made.
+pub(crate) async fn start(
+    configuration: &Configuration,
+) -> Result<(Assembly, impl Future<Output = io::Result<()>> + use<>), Failure> {
+    let catalog = Arc::new(catalog(&configuration.lwm2m.xml_dir).unwrap_or_default());
+    let mqtt = match configuration.mqtt.server {
+        Server::External { .. } => configuration.mqtt.clone(),
+        Server::Embedded => {
+            broker::start(&configuration.broker).map_err(Failure::Broker)?;
+            log::info!(bind:% = configuration.broker.bind; "built-in broker listens");
+            broker::own_connection(&configuration.mqtt, &configuration.broker)
+        }
+    };
+    let gateway = actors::start(settings(configuration, &mqtt, catalog.clone())).await?;
+    let bind = configuration.http.bind;
+    let (server, http) = actors::http::serve(bind, gateway.handle()).map_err(|error| Failure::Http(bind, error))?;
+    Ok((Assembly { gateway, catalog, http }, server))
+}
+
+/// Reads the definitions and logs what is wrong with them; `None` when the folder cannot be read at all.
+pub(crate) fn catalog(folder: &Path) -> Option<Catalog> {
+    let definitions = match definitions::load(folder) {
+        Ok(definitions) => definitions,
+        Err(error) => {
+            log::error!(file:% = folder.display(); "object definitions cannot be read: {error}");
+            return None;
+        }
+    };
+    for finding in &definitions.findings {
+        let (file, line) = (folder.join(&finding.file), finding.line);
+        if finding.fatal {
+            log::error!(file:% = file.display(), line; "object definition cannot be used: {}", finding.message);
+        } else {
+            log::warn!(file:% = file.display(), line; "object definition: {}", finding.message);
+        }
+    }
+    let (files, usable) = (definitions.files, definitions.catalog.len());
+    log::info!(folder:% = folder.display(), files, definitions = usable; "object definitions loaded");
+    Some(definitions.catalog)
+}
+
+/// Settings of all sessions.
+pub(crate) fn policy(configuration: &Configuration) -> Arc<Policy> {
+    let lwm2m = &configuration.lwm2m;
+    let coap = coap::Config {
+        transmission: configuration.coap.clone(),
+        blockwise: lwm2m.blockwise.clone(),
+        ..coap::Config::default()
+    };
+    Arc::new(Policy {
+        coap: Arc::new(coap),
+        lifetime_min: lwm2m.lifetime_min,
+        lifetime_max: lwm2m.lifetime_max,
+        awake_window: lwm2m.qmode_time_window,
+        queue_max: lwm2m.queue_max,
+        auto_observe: lwm2m.auto_observe.clone(),
+        auto_observe_ticket: contract::command::auto_observe_ticket,
+        admission: Arc::new(Gatekeeper::new(lwm2m.topics.clone())),
+        raw_unknown_objects: lwm2m.raw_unknown_objects,
+        address_change: lwm2m.address_change,
+    })
+}
+
+fn settings(configuration: &Configuration, mqtt: &Mqtt, catalog: Arc<Catalog>) -> Settings {
+    let lwm2m = &configuration.lwm2m;
+    let listeners = configuration.listeners.udp.iter();
+    Settings {
+        shards: configuration.runtime.shards,
+        udp: listeners.map(|udp| UdpListener { bind: udp.bind, receive_buffer: udp.receive_buffer }).collect(),
+        mqtt: connection(mqtt),
+        topics: lwm2m.topics.clone(),
+        voice: contract::message::Settings {
+            lifecycle_events: lwm2m.lifecycle_events,
+            update_always: lwm2m.update_always,
+            raw_unknown: lwm2m.raw_unknown_objects,
+        },
+        policy: policy(configuration),
+        catalog,
+        outbox: OutboxLimits { messages: mqtt.outbox_messages, bytes: mqtt.outbox_bytes },
+    }
+}
+
+fn connection(mqtt: &Mqtt) -> actors::Mqtt {
+    let (cert_file, key_file) = mqtt.client_certificate.clone().unzip();
+    actors::Mqtt {
+        server: mqtt.server.to_string(),
+        client_id: mqtt.client_id.clone(),
+        username: mqtt.username.clone(),
+        password: mqtt.password.as_ref().map(|password| actors::Secret::new(password.0.as_str())),
+        version: match mqtt.version {
+            MqttVersion::V4 => actors::MqttVersion::V3_1_1,
+            MqttVersion::V5 => actors::MqttVersion::V5,
+        },
+        tls: Tls { ca_file: mqtt.ca_file.clone(), cert_file, key_file },
+        status_topic: mqtt.status_topic.clone(),
+        keep_alive: mqtt.keep_alive,
+        window: mqtt.in_flight,
+        session_expiry: mqtt.session_expiry,
+    }
+}

@@ -1,0 +1,30 @@
+//! What a reload cannot change while the gateway runs.
+use super::Configuration;
+
+/// The configuration that is in force after a reload: the new one, but with the old value of everything that takes effect only
+/// after a restart. The names of those that differ come with it, in the order of the file.
+pub(crate) fn carry_over(old: &Configuration, mut new: Configuration) -> (Configuration, Vec<&'static str>) {
+    let mut waiting = Vec::new();
+    macro_rules! keep {
+        ($name:literal, $($field:ident).+) => {
+            if new.$($field).+ != old.$($field).+ {
+                waiting.push($name);
+                new.$($field).+ = old.$($field).+.clone();
+            }
+        };
+    }
+    keep!("mqtt", mqtt);
+    keep!("broker", broker);
+    keep!("lwm2m.xml_watch", lwm2m.xml_watch);
+    keep!("lwm2m.mountpoint or lwm2m.translators", lwm2m.topics);
+    keep!("lwm2m.update_msg_publish_condition", lwm2m.update_always);
+    keep!("lwm2m.unknown_objects", lwm2m.raw_unknown_objects);
+    keep!("lwm2m.lifecycle_events", lwm2m.lifecycle_events);
+    keep!("listeners", listeners);
+    keep!("store", store);
+    keep!("http", http);
+    keep!("log.format", log.format);
+    keep!("log.file", log.file);
+    keep!("runtime.shards", runtime.shards);
+    (new, waiting)
+}

@@ -1,0 +1,94 @@
+//! `[[listeners.udp]]` and `[[listeners.dtls]]`.
+use super::credentials::{self, Credential};
+use super::section::Section;
+use super::setting::Bytes;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where devices reach the gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Listeners {
+    /// CoAP over UDP.
+    pub(crate) udp: Vec<UdpListener>,
+    /// CoAP over DTLS.
+    pub(crate) dtls: Vec<DtlsListener>,
+}
+
+/// One `[[listeners.udp]]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UdpListener {
+    /// `bind`
+    pub(crate) bind: SocketAddr,
+    /// `receive_buffer` in bytes
+    pub(crate) receive_buffer: usize,
+}
+
+/// One `[[listeners.dtls]]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DtlsListener {
+    /// `bind`
+    pub(crate) bind: SocketAddr,
+    /// What `credentials_file` holds.
+    pub(crate) credentials: Vec<Credential>,
+    /// `cert_file` and `key_file`
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+    /// `ca_file`
+    pub(crate) ca_file: Option<PathBuf>,
+    /// `verify_peer`
+    pub(crate) verify_peer: bool,
+}
+
+/// Receive buffer asked of the system when nothing is configured.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+impl Listeners {
+    pub(super) fn read(mut section: Section<'_>) -> Listeners {
+        let none = !section.has("udp") && !section.has("dtls");
+        let mut udp: Vec<UdpListener> = section.sections("udp").into_iter().map(UdpListener::read).collect();
+        let dtls = section.sections("dtls").into_iter().map(DtlsListener::read).collect();
+        section.finish();
+        if none {
+            udp.push(UdpListener { bind: any(5683), receive_buffer: RECEIVE_BUFFER });
+        }
+        Listeners { udp, dtls }
+    }
+}
+
+impl UdpListener {
+    fn read(mut section: Section<'_>) -> UdpListener {
+        let bind = section.get("bind", any(5683));
+        let receive_buffer = section.get("receive_buffer", Bytes(RECEIVE_BUFFER)).0;
+        section.finish();
+        UdpListener { bind, receive_buffer }
+    }
+}
+
+impl DtlsListener {
+    fn read(mut section: Section<'_>) -> DtlsListener {
+        let bind = section.get("bind", any(5684));
+        let credentials = match section.existing_file("credentials_file") {
+            Some(file) => credentials::load(&file, section.document()),
+            None => Vec::new(),
+        };
+        let certificate = section.existing_file("cert_file").zip(section.existing_file("key_file"));
+        for (key, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
+            if section.holds(key) && !section.holds(other) {
+                section.report(key, format!("needs {other}"));
+            }
+        }
+        let ca_file = section.existing_file("ca_file");
+        if ca_file.is_some() && !section.holds("cert_file") {
+            section.report("ca_file", "needs cert_file and key_file: device certificates require one of the server");
+        }
+        let verify_peer = section.get("verify_peer", true);
+        if !section.holds("credentials_file") && !section.holds("cert_file") {
+            section.report("credentials_file", "or cert_file is needed: without them no device can connect");
+        }
+        section.finish();
+        DtlsListener { bind, credentials, certificate, ca_file, verify_peer }
+    }
+}
+
+fn any(port: u16) -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], port))
+}

@@ -1,0 +1,82 @@
+//! The command line as a user meets it: words and exit statuses.
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn gateway(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lwm2m-gateway"));
+    command.args(arguments).env_remove("RUST_LOG").output().expect("the executable runs")
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A fresh folder below cargo's folder for tests.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _was_not_there = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("can be made");
+    path
+}
+
+#[test]
+fn version_and_help_go_to_standard_output() {
+    let version = gateway(&["--version"]);
+    assert_eq!(
+        (status(&version), words(&version.stdout)),
+        (0, format!("lwm2m-gateway {}\n", env!("CARGO_PKG_VERSION")))
+    );
+    let help = gateway(&["--help"]);
+    assert_eq!(status(&help), 0);
+    for command in ["run", "check", "objects"] {
+        assert!(words(&help.stdout).contains(command), "{command}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_end_with_64() {
+    for arguments in
+        [&[][..], &["walk"], &["run"], &["check"], &["check", "--config"], &["objects", "check"], &["--loud"]]
+    {
+        let output = gateway(arguments);
+        assert_eq!(status(&output), 64, "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_and_run_refuse_a_wrong_configuration_with_78() {
+    let folder = folder("wrong-configuration");
+    let file = folder.join("gateway.toml");
+    fs::write(&file, "[mqtt]\nversion = 7\n[http]\nport = 1\n").expect("can be written");
+    let file = file.to_str().expect("UTF-8");
+    let check = gateway(&["check", "--config", file]);
+    let run = gateway(&["run", "--config", file]);
+    assert_eq!((status(&check), status(&run)), (78, 78));
+    for told in [words(&check.stdout), words(&run.stderr)] {
+        assert!(told.contains("mqtt.version: must be 5 or 4"), "{told}");
+        assert!(told.contains("http.port: unknown key"), "{told}");
+    }
+    let missing = gateway(&["run", "--config", "/nonexistent.toml"]);
+    assert_eq!(status(&missing), 78);
+    assert!(words(&missing.stderr).contains("/nonexistent.toml"));
+}
+
+#[test]
+fn dtls_listener_is_a_finding_and_not_a_surprise() {
+    let folder = folder("dtls");
+    fs::create_dir(folder.join("objects")).expect("can be made");
+    let file = folder.join("gateway.toml");
+    fs::write(folder.join("credentials.toml"), "[[device]]\nidentity = \"a\"\npsk = \"00ff\"\n")
+        .expect("can be written");
+    fs::write(&file, "[[listeners.dtls]]\nbind = \"127.0.0.1:0\"\ncredentials_file = \"credentials.toml\"\n")
+        .expect("can be written");
+    let run = gateway(&["run", "--config", file.to_str().expect("UTF-8")]);
+    assert_eq!(status(&run), 78);
+    assert!(words(&run.stderr).contains("listeners.dtls[0]: 127.0.0.1:0: this version does not speak DTLS yet"));
+}
