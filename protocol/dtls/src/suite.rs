@@ -1,0 +1,41 @@
+//! The AEAD part of the cipher suites that can leave OpenSSL after the handshake.
+use serde::{Deserialize, Serialize};
+
+/// AEAD of a suite; all use AES-128, a 4-byte salt and an 8-byte explicit nonce (RFC 5288 §3, RFC 6655 §3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Suite {
+    /// AES-128-CCM with an 8-byte tag.
+    Ccm8,
+    /// AES-128-CCM with a 16-byte tag.
+    Ccm,
+    /// AES-128-GCM with a 16-byte tag.
+    Gcm,
+}
+
+impl Suite {
+    /// From OpenSSL's name of the negotiated suite, `None` for suites that must stay inside OpenSSL (CBC) or that do not derive their
+    /// keys with SHA-256 and AES-128.
+    pub fn from_openssl_name(name: &str) -> Option<Suite> {
+        match name {
+            "PSK-AES128-CCM8" | "ECDHE-ECDSA-AES128-CCM8" | "DHE-PSK-AES128-CCM8" => Some(Suite::Ccm8),
+            "PSK-AES128-CCM" | "ECDHE-ECDSA-AES128-CCM" | "DHE-PSK-AES128-CCM" => Some(Suite::Ccm),
+            "PSK-AES128-GCM-SHA256" | "ECDHE-ECDSA-AES128-GCM-SHA256" | "ECDHE-RSA-AES128-GCM-SHA256" => {
+                Some(Suite::Gcm)
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes of the authentication tag.
+    pub const fn tag_len(self) -> usize {
+        match self {
+            Suite::Ccm8 => 8,
+            Suite::Ccm | Suite::Gcm => 16,
+        }
+    }
+
+    /// Bytes by which a protected fragment is longer than its plaintext: explicit nonce and tag.
+    pub const fn overhead(self) -> usize {
+        8 + self.tag_len()
+    }
+}
