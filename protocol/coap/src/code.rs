@@ -35,16 +35,28 @@ impl Code {
     pub const NOT_ACCEPTABLE: Code = Code::new(4, 6);
     /// 4.08
     pub const REQUEST_ENTITY_INCOMPLETE: Code = Code::new(4, 8);
+    /// 4.09
+    pub const CONFLICT: Code = Code::new(4, 9);
     /// 4.12
     pub const PRECONDITION_FAILED: Code = Code::new(4, 12);
     /// 4.13
     pub const REQUEST_ENTITY_TOO_LARGE: Code = Code::new(4, 13);
     /// 4.15
     pub const UNSUPPORTED_CONTENT_FORMAT: Code = Code::new(4, 15);
+    /// 4.22
+    pub const UNPROCESSABLE_ENTITY: Code = Code::new(4, 22);
+    /// 4.29
+    pub const TOO_MANY_REQUESTS: Code = Code::new(4, 29);
     /// 5.00
     pub const INTERNAL_SERVER_ERROR: Code = Code::new(5, 0);
+    /// 5.01
+    pub const NOT_IMPLEMENTED: Code = Code::new(5, 1);
+    /// 5.02
+    pub const BAD_GATEWAY: Code = Code::new(5, 2);
     /// 5.03
     pub const SERVICE_UNAVAILABLE: Code = Code::new(5, 3);
+    /// 5.04
+    pub const GATEWAY_TIMEOUT: Code = Code::new(5, 4);
     /// 5.05
     pub const PROXYING_NOT_SUPPORTED: Code = Code::new(5, 5);
 
@@ -63,6 +75,14 @@ impl Code {
     /// Class 2.
     pub const fn is_success(self) -> bool {
         self.class() == 2
+    }
+    /// Class 0 but not the empty message: a request, with a method that may be unknown.
+    pub const fn is_request(self) -> bool {
+        self.class() == 0 && self.0 != 0
+    }
+    /// Class 2 to 5: a response, with a detail that may be unknown and then counts as `class.00` (RFC 7252 §5.9).
+    pub const fn is_response(self) -> bool {
+        matches!(self.class(), 2..=5)
     }
 }
 
@@ -84,4 +104,36 @@ pub enum Method {
     Fetch,
     Patch,
     IPatch,
+}
+
+impl Method {
+    /// The code byte that stands for the method.
+    pub const fn code(self) -> Code {
+        Code(match self {
+            Method::Get => 1,
+            Method::Post => 2,
+            Method::Put => 3,
+            Method::Delete => 4,
+            Method::Fetch => 5,
+            Method::Patch => 6,
+            Method::IPatch => 7,
+        })
+    }
+    /// The method of a code, `None` for 0.00, 0.08 and all above.
+    pub const fn from_code(code: Code) -> Option<Method> {
+        Some(match code.0 {
+            1 => Method::Get,
+            2 => Method::Post,
+            3 => Method::Put,
+            4 => Method::Delete,
+            5 => Method::Fetch,
+            6 => Method::Patch,
+            7 => Method::IPatch,
+            _ => return None,
+        })
+    }
+    /// Only reads (RFC 7252 §5.1, RFC 8132 §2): asking again changes nothing.
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Method::Get | Method::Fetch)
+    }
 }
