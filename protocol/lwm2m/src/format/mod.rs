@@ -1,4 +1,17 @@
 //! Content formats (TS Core §7.4): one module each, and the choice between them.
+//!
+//! Decoding follows the gateway's contract (chapter 6) where it is more liberal than the specification: devices in the field are
+//! understood rather than corrected. Each module says where.
+mod json;
+mod json_scalar;
+mod nodes;
+mod opaque;
+mod senml;
+mod text;
+mod tlv;
+mod typed;
+
+use crate::link::Version;
 use crate::{Node, Path, ResourceType};
 
 /// The content formats of LwM2M by their CoAP numbers.
@@ -24,6 +37,10 @@ pub trait Types {
     fn resource_type(&self, object: u16, resource: u16) -> Option<ResourceType>;
     /// Whether the resource may have several instances, `None` if no definition is known.
     fn is_multiple(&self, object: u16, resource: u16) -> Option<bool>;
+    /// LwM2M version that the device registered with: what Opaque means in text/plain depends on it.
+    fn enabler(&self) -> Version {
+        Version::new(1, 0)
+    }
 }
 
 /// Why a body cannot be decoded. Each names the place: a byte offset or a member.
@@ -34,6 +51,15 @@ pub struct DecodeError {
     pub reason: String,
     /// Byte offset, record number or member name.
     pub place: String,
+}
+
+impl DecodeError {
+    fn new(reason: impl Into<String>, place: impl std::fmt::Display) -> DecodeError {
+        DecodeError { reason: reason.into(), place: place.to_string() }
+    }
+    fn at_byte(reason: impl Into<String>, offset: usize) -> DecodeError {
+        DecodeError { reason: reason.into(), place: format!("byte {offset}") }
+    }
 }
 
 /// Why nodes cannot be encoded in a format.
@@ -52,28 +78,87 @@ pub enum EncodeError {
 
 impl ContentFormat {
     /// By CoAP number; the pre-standard 1541–1543 are understood.
-    pub fn from_number(_number: u16) -> Option<ContentFormat> {
-        todo!()
+    pub fn from_number(number: u16) -> Option<ContentFormat> {
+        Some(match number {
+            0 | 1541 => ContentFormat::Text,
+            40 => ContentFormat::Link,
+            42 => ContentFormat::Opaque,
+            60 => ContentFormat::Cbor,
+            110 => ContentFormat::SenmlJson,
+            112 => ContentFormat::SenmlCbor,
+            320 => ContentFormat::SenmlEtchJson,
+            322 => ContentFormat::SenmlEtchCbor,
+            11542 | 1542 => ContentFormat::Tlv,
+            11543 | 1543 => ContentFormat::Json,
+            11544 => ContentFormat::Lwm2mCbor,
+            _ => return None,
+        })
     }
     /// CoAP number.
     pub fn number(self) -> u16 {
-        todo!()
+        match self {
+            ContentFormat::Text => 0,
+            ContentFormat::Link => 40,
+            ContentFormat::Opaque => 42,
+            ContentFormat::Cbor => 60,
+            ContentFormat::SenmlJson => 110,
+            ContentFormat::SenmlCbor => 112,
+            ContentFormat::SenmlEtchJson => 320,
+            ContentFormat::SenmlEtchCbor => 322,
+            ContentFormat::Tlv => 11542,
+            ContentFormat::Json => 11543,
+            ContentFormat::Lwm2mCbor => 11544,
+        }
     }
 }
 
 /// Decodes a body. `base` is the path of the request (root for composites and Send); `now_unix` resolves relative times.
 /// Untypable values become [`crate::Value::Untyped`]. Paths in the result are absolute, without the alternate root.
+/// The order is that of the body.
+///
+/// # Errors
+/// A malformed body, a value that its resource cannot have, a path outside `base`, one path twice for one time, more than 65,536
+/// values; link-format, which holds no values.
 pub fn decode(
-    _format: ContentFormat,
-    _body: &[u8],
-    _base: Path,
-    _types: &dyn Types,
-    _now_unix: f64,
+    format: ContentFormat,
+    body: &[u8],
+    base: Path,
+    types: &dyn Types,
+    now_unix: f64,
 ) -> Result<Vec<Node>, DecodeError> {
-    todo!()
+    match format {
+        ContentFormat::Text => text::decode(body, base, types),
+        ContentFormat::Opaque => opaque::decode(body, base),
+        ContentFormat::Tlv => tlv::decode(body, base, types),
+        ContentFormat::Json => json::decode(body, base, types, now_unix),
+        _ => Err(DecodeError::new("link-format holds no values", "content format")),
+    }
 }
 
 /// Encodes nodes as the body of a request to `base`.
-pub fn encode(_format: ContentFormat, _base: Path, _nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
-    todo!()
+///
+/// # Errors
+/// See [`EncodeError`]; link-format holds no values, so nothing can be encoded in it.
+pub fn encode(format: ContentFormat, base: Path, nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
+    match format {
+        ContentFormat::Text => text::encode(base, nodes),
+        ContentFormat::Opaque => opaque::encode(base, nodes),
+        ContentFormat::Tlv => tlv::encode(base, nodes),
+        ContentFormat::Json => json::encode(base, nodes),
+        _ => Err(EncodeError::NotSingle),
+    }
+}
+
+/// The value of a format that holds one: exactly one node, and it is what the request names.
+fn single(base: Path, nodes: &[Node]) -> Result<&Node, EncodeError> {
+    match nodes {
+        [node] if node.path == base && base.depth() >= 3 => Ok(node),
+        _ => Err(EncodeError::NotSingle),
+    }
+}
+
+/// Type of the resource that a path of three or four segments names.
+fn type_of(path: &Path, types: &dyn Types) -> Option<ResourceType> {
+    let known = types.resource_type(path.object()?, path.resource()?);
+    known.filter(|resource_type| *resource_type != ResourceType::None)
 }
