@@ -99,3 +99,6 @@ fn wait_for(bind: SocketAddr) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 mod check;
+mod demo;
 mod objects;
 mod output;
 mod run;
@@ -40,6 +41,12 @@ enum Command {
         #[command(subcommand)]
         command: ObjectsCommand,
     },
+    /// Show the gateway at work: built-in broker, simulated devices, and the MQTT traffic in plain words.
+    Demo {
+        /// The configuration; its ports are replaced by the next free ones when they are taken.
+        #[arg(long, value_name = "FILE", default_value = "conf/demo.toml")]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,6 +66,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Run { config } => run::run(&config),
             Command::Check { config } => check::check(&config),
             Command::Objects { command: ObjectsCommand::Check { folder } } => objects::check(&folder),
+            Command::Demo { config } => demo::demo(&config),
         },
         Err(error) => {
             // Without a terminal to print to there is nobody to tell.

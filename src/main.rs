@@ -7,6 +7,7 @@ mod broker;
 mod cli;
 mod config;
 mod definitions;
+mod demo;
 mod exit;
 mod logging;
 mod serve;

@@ -1,4 +1,6 @@
 //! The command line as a user meets it: words and exit statuses.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};

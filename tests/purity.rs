@@ -1,4 +1,6 @@
 //! The protocol crates stay pure: nothing asynchronous and nothing that opens a socket may slip into what they are built from.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::process::Command;
 
 /// Names of all crates that `package` is built from.
