@@ -1,0 +1,41 @@
+# The commands of this project. Each sets up what it needs; `make` alone says what there is.
+SHELL := /bin/sh
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
+CARGO ?= cargo
+
+.PHONY: help run build test format lint bench package clean
+
+help:
+	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
+	@echo "make test     formatting, lints, all tests; installs what they need"
+	@echo "make bench    measure a release build against mosquitto on this machine"
+	@echo "make build    the release executable: target/release/lwm2m-gateway"
+	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
+	@echo "make clean    remove everything that was built"
+
+run: build
+	@exec target/release/lwm2m-gateway demo --config conf/demo.toml
+
+build:
+	@tools/setup.sh build
+	@test -x target/release/lwm2m-gateway || echo "Building; the first time takes a few minutes."
+	@$(CARGO) build --release --locked --quiet --bin lwm2m-gateway
+
+test:
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory format lint
+	$(CARGO) test --workspace --locked
+
+format:
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then set -x; $(CARGO) fmt --all --check; \
+	 else echo "formatting NOT checked: rustfmt is not available"; fi
+
+lint:
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then set -x; $(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
+	 else echo "lints NOT checked: clippy is not available"; fi
+
+package: build
+	@tools/package.sh
+
+clean:
+	$(CARGO) clean
