@@ -3,12 +3,11 @@ SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 CARGO ?= cargo
 
-.PHONY: help run build test format lint bench package clean
+.PHONY: help run build test format lint package clean
 
 help:
 	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
 	@echo "make test     formatting, lints, all tests; installs what they need"
-	@echo "make bench    measure a release build against mosquitto on this machine"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
 	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
 	@echo "make clean    remove everything that was built"
