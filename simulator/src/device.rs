@@ -53,7 +53,7 @@ impl Device {
     }
 
     async fn start(config: Config, gateway: SocketAddr) -> io::Result<Device> {
-        let log = Arc::new(Log::default());
+        let log = Arc::new(Log::new(config.log_capacity));
         let socket = UdpSocket::bind((config.bind, 0)).await?;
         let auto_update = config.auto_update;
         let shared = Arc::new(Shared {

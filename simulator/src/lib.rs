@@ -29,11 +29,15 @@
 mod device;
 mod format;
 pub mod hex;
+pub mod load;
 pub mod message;
 mod objects;
+mod objects_file;
 mod path;
+mod profile;
 mod raw;
 mod value;
+mod waveform;
 
 pub use device::{
     Answer, Config, Counters, Datagrams, Delivery, Device, DeviceBuilder, DeviceError, EndCause, Event, ExchangeError,
@@ -42,6 +46,9 @@ pub use device::{
 pub use format::{Format, FormatError, Node, Types};
 pub use message::{Code, Kind, Message};
 pub use objects::{Handler, Living, Objects, Resource};
+pub use objects_file::{ObjectsFileError, parse_objects};
 pub use path::{Path, PathError};
+pub use profile::Profile;
 pub use raw::{RawClient, RawError};
 pub use value::{DataType, Value};
+pub use waveform::Waveform;

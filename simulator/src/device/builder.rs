@@ -43,6 +43,7 @@ pub struct Config {
     pub(super) link: LinkQuality,
     pub(super) rules: Vec<Rule>,
     pub(super) bind: IpAddr,
+    pub(super) log_capacity: usize,
 }
 
 /// Builds a [`Device`]. Without further calls it is a LwM2M 1.1 device with the objects given, lifetime 300 s,
@@ -82,6 +83,7 @@ impl DeviceBuilder {
             link: LinkQuality::default(),
             rules: Vec::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            log_capacity: 100_000,
         })
     }
 
@@ -282,6 +284,12 @@ impl DeviceBuilder {
     /// A scripted deviation; the first rule that fits a request counts.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.0.rules.push(rule);
+        self
+    }
+
+    /// Events kept in the log (default 100,000).
+    pub fn log_capacity(mut self, events: usize) -> Self {
+        self.0.log_capacity = events;
         self
     }
 

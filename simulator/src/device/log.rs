@@ -157,6 +157,8 @@ pub struct Counters {
     pub duplicates: u64,
     /// Requests answered.
     pub requests: u64,
+    /// Observations started.
+    pub observations: u64,
     /// Notifications, retransmissions not counted.
     pub notifications: u64,
     /// Confirmable notifications acknowledged.
@@ -179,12 +181,10 @@ pub struct WaitError {
     pub last: String,
 }
 
-/// Number of events kept; older ones are forgotten.
-const KEPT: usize = 100_000;
-
-/// All events of a device in order, with their times.
-#[derive(Debug, Default)]
+/// The events of a device in order, with their times; the oldest are forgotten beyond the capacity.
+#[derive(Debug)]
 pub struct Log {
+    capacity: usize,
     entries: Mutex<Entries>,
     changed: Notify,
 }
@@ -196,9 +196,13 @@ struct Entries {
 }
 
 impl Log {
+    pub(super) fn new(capacity: usize) -> Log {
+        Log { capacity: capacity.max(1), entries: Mutex::default(), changed: Notify::new() }
+    }
+
     pub(super) fn push(&self, at: Instant, event: Event) {
         let mut log = lock(&self.entries);
-        if log.entries.len() == KEPT {
+        if log.entries.len() == self.capacity {
             log.entries.pop_front();
             log.forgotten += 1;
         }

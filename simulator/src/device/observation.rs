@@ -54,6 +54,7 @@ impl Engine {
                 }
                 let mut message = request.message.clone();
                 message.payload.clear();
+                self.counters.observations += 1;
                 self.note(now, Event::ObserveStarted { paths: paths.clone(), token: token.clone() });
                 self.observations.push(Observation {
                     token: token.clone(),
