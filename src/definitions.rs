@@ -119,3 +119,6 @@ impl Watch {
         while let Ok(Some(())) = tokio::time::timeout(QUIET_TIME, self.changes.recv()).await {}
     }
 }
+
+#[cfg(test)]
+mod tests;

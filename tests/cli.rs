@@ -82,3 +82,23 @@ fn dtls_listener_is_a_finding_and_not_a_surprise() {
     assert_eq!(status(&run), 78);
     assert!(words(&run.stderr).contains("listeners.dtls[0]: 127.0.0.1:0: this version does not speak DTLS yet"));
 }
+
+#[test]
+fn objects_check_tells_one_line_for_each_bad_file_and_a_summary() {
+    let folder = folder("objects-check");
+    fs::write(folder.join("a.xml"), "<LWM2M>\n<Object>\n</LWM2M>").expect("can be written");
+    fs::write(folder.join("b.xml"), "not xml at all").expect("can be written");
+    let output = gateway(&["objects", "check", folder.to_str().expect("UTF-8")]);
+    let told = words(&output.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!((status(&output), lines.len()), (1, 3), "{told}");
+    assert!(lines[0].starts_with("error: ") && lines[0].contains("a.xml:"), "{told}");
+    assert!(lines[1].starts_with("error: ") && lines[1].contains("b.xml:"), "{told}");
+    assert_eq!(lines[2], "0 ok, 0 warnings, 2 errors");
+
+    fs::remove_file(folder.join("a.xml")).expect("is there");
+    fs::remove_file(folder.join("b.xml")).expect("is there");
+    let output = gateway(&["objects", "check", folder.to_str().expect("UTF-8")]);
+    assert_eq!((status(&output), words(&output.stdout)), (0, "0 ok, 0 warnings, 0 errors\n".to_owned()));
+    assert_eq!(status(&gateway(&["objects", "check", "/nonexistent"])), 1);
+}
