@@ -1,8 +1,13 @@
 //! Operations of the device management and information reporting interfaces (TS Core §6.3, §6.4).
 use crate::{ContentFormat, Node, Path};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The notification attributes (TS Core §7.3.2).
+pub const ATTRIBUTES: [&str; 10] = ["pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax"];
 
 /// What an operation is aimed at.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Target {
     /// The path.
     pub path: Path,
@@ -11,7 +16,7 @@ pub struct Target {
 }
 
 /// Partial update (POST) or replacement (PUT) of an instance.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Mode {
     #[default]
@@ -29,7 +34,7 @@ pub struct Attribute {
 }
 
 /// One operation on a device.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Operation {
     /// GET
     Read {
@@ -133,4 +138,64 @@ pub enum Operation {
         /// Forget it here and answer the next notification RST.
         passive: bool,
     },
+}
+
+impl Serialize for Attribute {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.name, &self.value).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Attribute {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Attribute, D::Error> {
+        let (name, value) = <(String, Option<String>)>::deserialize(deserializer)?;
+        match ATTRIBUTES.into_iter().find(|known| *known == name) {
+            Some(name) => Ok(Attribute { name, value }),
+            None => Err(D::Error::custom(format!("unknown attribute {name:?}"))),
+        }
+    }
+}
+
+/// What an observation is about; two with the same subject are the same observation to the application.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Subject {
+    /// One path, with its query.
+    Target(Target),
+    /// The paths of a composite observation.
+    Paths(Vec<Path>),
+}
+
+impl Subject {
+    /// The path that contents are relative to.
+    pub fn base(&self) -> Path {
+        match self {
+            Subject::Target(target) => target.path,
+            Subject::Paths(_) => Path::ROOT,
+        }
+    }
+}
+
+impl Operation {
+    /// Sending it twice does no more than sending it once (extensions §6.3).
+    pub fn is_idempotent(&self) -> bool {
+        !matches!(self, Operation::Execute { .. } | Operation::Create { .. })
+    }
+
+    /// What it observes.
+    pub fn observes(&self) -> Option<Subject> {
+        match self {
+            Operation::Observe { target, .. } => Some(Subject::Target(target.clone())),
+            Operation::ObserveComposite { paths, .. } => Some(Subject::Paths(paths.clone())),
+            _ => None,
+        }
+    }
+
+    /// The observation that it cancels, and whether without a word.
+    pub fn cancels(&self) -> Option<(Subject, bool)> {
+        match self {
+            Operation::CancelObserve { target, passive } => Some((Subject::Target(target.clone()), *passive)),
+            Operation::CancelObserveComposite { paths, passive } => Some((Subject::Paths(paths.clone()), *passive)),
+            _ => None,
+        }
+    }
 }
