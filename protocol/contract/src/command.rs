@@ -1,13 +1,17 @@
 //! Commands: JSON in, [`lwm2m::session::Operation`] out (contract chapters 2 to 4 and 12, extensions).
 mod attribute;
-pub(crate) mod decimal;
+mod decimal;
 mod element;
 mod message_type;
 mod operation;
 mod target;
-pub(crate) mod value;
+mod value;
 
+pub(crate) use attribute::NAMES as ATTRIBUTES;
 pub use message_type::MessageType;
+pub(crate) use operation::FORMATS;
+
+pub(crate) use value::TYPES;
 
 use crate::json::{self, Members};
 use crate::ticket::{Flags, Origin, REQUEST_ID};

@@ -10,5 +10,8 @@
 pub mod command;
 mod json;
 pub mod message;
+mod schema;
 pub mod ticket;
 pub mod topic;
+
+pub use schema::schema;

@@ -256,7 +256,7 @@ fn send(nodes: &[lwm2m::Node], unknown: Unknown<'_>) -> Vec<u8> {
     out.extend_from_slice(OPEN);
     // the formats of Send describe themselves; should a value lack a type all the same, it is passed on rather than lost
     let raw = Unknown { raw: true, types: unknown.types.filter(|_| unknown.raw) };
-    if content::nodes(&mut out, nodes, Sent { json: "null", path: None }, raw).is_err() {
+    if content::nodes(&mut out, nodes, Sent { json: content::ROOT, path: None }, raw).is_err() {
         out.truncate(OPEN.len());
         out.extend_from_slice(b"[]");
     }
@@ -324,6 +324,6 @@ pub fn content_json(answer: &Answer, raw_unknown: bool) -> Option<Vec<u8>> {
     let links = matches!(answer.content, lwm2m::session::Content::Links(_));
     let unknown = Unknown { raw: raw_unknown, types: None };
     let mut out = Vec::new();
-    content::write(&mut out, &answer.content, links, Sent { json: "null", path: None }, unknown).ok()?;
+    content::write(&mut out, &answer.content, links, Sent { json: content::ROOT, path: None }, unknown).ok()?;
     Some(if out.is_empty() { b"[]".to_vec() } else { out })
 }

@@ -144,7 +144,8 @@ impl Reply<'_> {
             if answer.content != Content::None && known.is_some_and(MessageType::has_content) {
                 out.extend_from_slice(b",\"content\":");
                 let path = self.origin.flags.unusual_path.then(|| self.origin.path()).flatten();
-                let sent = Sent { json: if self.origin.flags.composite { "null" } else { self.origin.target }, path };
+                let sent =
+                    Sent { json: if self.origin.flags.composite { content::ROOT } else { self.origin.target }, path };
                 content::write(out, &answer.content, known == Some(MessageType::Discover), sent, self.unknown)?;
             }
             if let Some(location) = answer.location {

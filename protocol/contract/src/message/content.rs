@@ -20,6 +20,9 @@ pub(super) struct Sent<'a> {
     pub(super) path: Option<Path>,
 }
 
+/// Stands for the path where a request has several.
+pub(super) const ROOT: &str = "\"/\"";
+
 /// Why there is no content to show: the answer becomes 4.00.
 pub(super) enum Fault {
     /// No definition tells the type at this path.
