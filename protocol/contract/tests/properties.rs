@@ -11,6 +11,13 @@ use lwm2m::session::{Answer, Content, Outcome};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+/// An answer as far as it concerns the test. The rest must be JSON, but may hold numbers that no parser takes as a number.
+#[derive(serde::Deserialize)]
+struct AnswerJson<'a> {
+    #[serde(borrow)]
+    data: Option<&'a serde_json::value::RawValue>,
+}
+
 /// Everything that is done with a payload. Answers must be JSON objects.
 fn exercise(payload: &[u8]) {
     let Ok(command) = Command::parse(payload, Envelope::default()) else { return };
@@ -19,13 +26,14 @@ fn exercise(payload: &[u8]) {
     let verdict = command.check().err().or_else(|| command.into_operation(&Definitions).err());
     if let Some(bad) = verdict {
         assert!(bad.to_string().starts_with("bad command: "));
-        assert!(bad.to_string().len() < 400, "{bad}");
+        assert!(bad.to_string().len() < 600, "{bad}");
         let answer = without_device(&Topics::default(), "lwm2m/ep/", &ticket, &Problem::Bad(bad));
-        let json: serde_json::Value = serde_json::from_slice(&answer.payload).expect("JSON");
-        assert_eq!(json["data"]["code"], "4.00");
+        let answer: AnswerJson<'_> = serde_json::from_slice(&answer.payload).expect("JSON");
+        assert!(answer.data.unwrap().get().starts_with(r#"{"code":"4.00","codeMsg":"bad_request","reqPath":"#));
     }
     let answer = Answer { code: Code::CONTENT, content: Content::Bytes(vec![1]), diagnostic: None, location: None };
-    serde_json::from_slice::<serde_json::Map<_, _>>(&outcome_json(&ticket, &Outcome::Answered(answer))).expect("JSON");
+    let message = outcome_json(&ticket, &Outcome::Answered(answer));
+    assert!(serde_json::from_slice::<AnswerJson<'_>>(&message).expect("JSON").data.is_some());
 }
 
 /// Text of any JSON value, written in various ways.
