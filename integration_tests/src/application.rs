@@ -121,7 +121,8 @@ impl Application {
 
     /// Waits for the first message that fits, and takes it out of the inbox.
     pub fn expect(&self, what: &str, fits: impl Fn(&Message) -> bool) -> Message {
-        self.take(PATIENCE, fits).unwrap_or_else(|| panic!("no {what} within {PATIENCE:?}; in the inbox:\n{}", self.dump()))
+        self.take(PATIENCE, fits)
+            .unwrap_or_else(|| panic!("no {what} within {PATIENCE:?}; in the inbox:\n{}", self.dump()))
     }
 
     /// As [`Application::expect`], with a time limit and without a failure.
@@ -151,7 +152,9 @@ impl Application {
     /// The next message of this endpoint (default topics) with this `msgType`.
     pub fn message(&self, endpoint: &str, kind: &str) -> Message {
         let prefix = format!("lwm2m/{endpoint}/up/");
-        self.expect(&format!("{kind:?} of {endpoint}"), |message| message.topic.starts_with(&prefix) && message.kind() == kind)
+        self.expect(&format!("{kind:?} of {endpoint}"), |message| {
+            message.topic.starts_with(&prefix) && message.kind() == kind
+        })
     }
 
     /// The next message on the response topic of this endpoint that is neither a registration message nor an ack.

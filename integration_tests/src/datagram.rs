@@ -75,7 +75,9 @@ pub fn unhex(text: &str) -> Vec<u8> {
     assert!(digits.len().is_multiple_of(2), "odd number of hex digits in {text:?}");
     digits
         .chunks(2)
-        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap_or_else(|_| panic!("not hex: {text:?}")))
+        .map(|pair| {
+            u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap_or_else(|_| panic!("not hex: {text:?}"))
+        })
         .collect()
 }
 
@@ -301,7 +303,18 @@ mod tests {
 
     #[test]
     fn broken_datagrams_are_refused() {
-        for bytes in ["", "40", "400100", "80010001", "4f020001", "40020001ff", "40020001f100", "40020001d0", "400200010d", "41000001aa"] {
+        for bytes in [
+            "",
+            "40",
+            "400100",
+            "80010001",
+            "4f020001",
+            "40020001ff",
+            "40020001f100",
+            "40020001d0",
+            "400200010d",
+            "41000001aa",
+        ] {
             assert!(Datagram::parse(&unhex(bytes)).is_err(), "{bytes}");
         }
     }

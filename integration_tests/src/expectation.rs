@@ -29,12 +29,15 @@ pub fn assert_message(message: &Message, expected: &Value) {
 pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len() && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
+            left.len() == right.len()
+                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
-        (Value::Number(left), Value::Number(right)) if left.is_f64() != right.is_f64() => left.as_f64() == right.as_f64(),
+        (Value::Number(left), Value::Number(right)) if left.is_f64() != right.is_f64() => {
+            left.as_f64() == right.as_f64()
+        }
         _ => left == right,
     }
 }

@@ -132,7 +132,8 @@ impl Gateway {
 
     /// All that it has logged.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.scratch.path().join("gateway.log")).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(self.scratch.path().join("gateway.log")).unwrap_or_default())
+            .into_owned()
     }
 
     /// Waits for a log line that holds all of `words`, and returns it.
@@ -158,7 +159,8 @@ impl Gateway {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process has a status");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process has a status");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a process has a resident size");
         let kilobytes: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
         kilobytes * 1024

@@ -92,8 +92,9 @@ impl Wire {
 
     /// The next message within a time.
     pub fn receive_within(&self, limit: Duration) -> Option<Datagram> {
-        self.receive_bytes(limit)
-            .map(|bytes| Datagram::parse(&bytes).unwrap_or_else(|error| panic!("the gateway sent {}: {error}", hex(&bytes))))
+        self.receive_bytes(limit).map(|bytes| {
+            Datagram::parse(&bytes).unwrap_or_else(|error| panic!("the gateway sent {}: {error}", hex(&bytes)))
+        })
     }
 
     /// The next message.
@@ -230,7 +231,13 @@ impl Wire {
     pub fn notify(&self, kind: Kind, request: &Datagram, sequence: u32, format: u16, payload: impl AsRef<[u8]>) -> u16 {
         let observe = crate::datagram::uint(sequence);
         let format = crate::datagram::uint(u32::from(format));
-        self.answer_separately(kind, request, "2.05", &[(option::OBSERVE, &observe), (option::CONTENT_FORMAT, &format)], payload)
+        self.answer_separately(
+            kind,
+            request,
+            "2.05",
+            &[(option::OBSERVE, &observe), (option::CONTENT_FORMAT, &format)],
+            payload,
+        )
     }
 
     /// The empty ACK to this message id must come.

@@ -33,7 +33,8 @@ fn off_by_default() {
 #[test]
 fn true_observes_every_link_but_the_known_exceptions_in_order() {
     let world = World::with(&[("lwm2m.auto_observe", "true")]);
-    let links = "</0/0>,</1/0>,</3303/0>,</2/0>,</4/0>,</5/0>,</6/0>,</7/0>,</9/0>,</15/0>,</50000/0>,</text>,</3>,</33000/0>";
+    let links =
+        "</0/0>,</1/0>,</3303/0>,</2/0>,</4/0>,</5/0>,</6/0>,</7/0>,</9/0>,</15/0>,</50000/0>,</text>,</3>,</33000/0>";
     let device = register(&world, "ep1", links);
     assert_eq!(observed(&device), ["/3303/0", "/3", "/33000/0"]);
     let mut again = world.wire();

@@ -49,19 +49,46 @@ fn table() -> Vec<(Value, Value)> {
         (json!({"msgType": "read", "data": {"path": "/70000"}}), json!("/70000")),
         (json!({"msgType": "read", "data": {"path": "/3//0"}}), json!("/3//0")),
         // batch write at the wrong level, or empty
-        (json!({"msgType": "write", "data": {"basePath": "/3", "content": [{"path": "0/14", "type": "String", "value": "x"}]}}), json!("/3")),
-        (json!({"msgType": "write", "data": {"basePath": "/3/0/14/1", "content": [{"path": "0", "type": "String", "value": "x"}]}}), json!("/3/0/14/1")),
+        (
+            json!({"msgType": "write", "data": {"basePath": "/3", "content": [{"path": "0/14", "type": "String", "value": "x"}]}}),
+            json!("/3"),
+        ),
+        (
+            json!({"msgType": "write", "data": {"basePath": "/3/0/14/1", "content": [{"path": "0", "type": "String", "value": "x"}]}}),
+            json!("/3/0/14/1"),
+        ),
         (json!({"msgType": "write", "data": {"basePath": "/3/0", "content": []}}), json!("/3/0")),
         (json!({"msgType": "write", "data": {"path": "/3/0", "type": "String", "value": "x"}}), json!("/3/0")),
         (json!({"msgType": "write", "data": {"path": "/3", "type": "String", "value": "x"}}), json!("/3")),
         // values: more in written_values.rs
-        (json!({"msgType": "write", "data": {"path": "/33000/0/4", "type": "Opaque", "value": "***"}}), json!("/33000/0/4")),
-        (json!({"msgType": "write", "data": {"path": "/33000/0/1", "type": "Integer", "value": "one"}}), json!("/33000/0/1")),
-        (json!({"msgType": "write", "data": {"path": "/33000/0/3", "type": "Boolean", "value": "maybe"}}), json!("/33000/0/3")),
-        (json!({"msgType": "write", "data": {"path": "/33000/0/6", "type": "Objlnk", "value": "1-2"}}), json!("/33000/0/6")),
-        (json!({"msgType": "write", "encoding": "hex", "data": {"path": "/3/0/1", "type": "String", "value": "xyz"}}), json!("/3/0/1")),
-        (json!({"msgType": "create", "data": {"basePath": "/6", "content": [{"path": "0", "type": "Float", "value": 1}]}}), json!("/6")),
-        (json!({"msgType": "create", "data": {"basePath": "/6", "content": [{"path": "0/0", "type": "Float", "value": "x"}]}}), json!("/6")),
+        (
+            json!({"msgType": "write", "data": {"path": "/33000/0/4", "type": "Opaque", "value": "***"}}),
+            json!("/33000/0/4"),
+        ),
+        (
+            json!({"msgType": "write", "data": {"path": "/33000/0/1", "type": "Integer", "value": "one"}}),
+            json!("/33000/0/1"),
+        ),
+        (
+            json!({"msgType": "write", "data": {"path": "/33000/0/3", "type": "Boolean", "value": "maybe"}}),
+            json!("/33000/0/3"),
+        ),
+        (
+            json!({"msgType": "write", "data": {"path": "/33000/0/6", "type": "Objlnk", "value": "1-2"}}),
+            json!("/33000/0/6"),
+        ),
+        (
+            json!({"msgType": "write", "encoding": "hex", "data": {"path": "/3/0/1", "type": "String", "value": "xyz"}}),
+            json!("/3/0/1"),
+        ),
+        (
+            json!({"msgType": "create", "data": {"basePath": "/6", "content": [{"path": "0", "type": "Float", "value": 1}]}}),
+            json!("/6"),
+        ),
+        (
+            json!({"msgType": "create", "data": {"basePath": "/6", "content": [{"path": "0/0", "type": "Float", "value": "x"}]}}),
+            json!("/6"),
+        ),
         // operations that the contract does not have
         (json!({"msgType": "send", "data": {"path": "/3"}}), json!("/3")),
         (json!({"msgType": "bootstrap", "data": {}}), none),
@@ -82,7 +109,11 @@ fn each_bad_command_is_answered_and_nothing_reaches_the_device() {
         expected["data"] = json!({"code": "4.00", "codeMsg": "bad_request", "reqPath": path});
         assert_message(&message, &expected);
         let diagnostic = message.data("diagnostic").as_str().unwrap_or("");
-        assert!(diagnostic.starts_with("bad command:") && diagnostic.len() > "bad command: ".len(), "{command}: {}", message.json);
+        assert!(
+            diagnostic.starts_with("bad command:") && diagnostic.len() > "bad command: ".len(),
+            "{command}: {}",
+            message.json
+        );
     }
     device.expect_quiet();
 }
@@ -91,11 +122,24 @@ fn each_bad_command_is_answered_and_nothing_reaches_the_device() {
 fn what_is_no_json_object_or_has_no_type_reaches_nobody() {
     let world = World::start();
     let device = world.device("ep1");
-    for payload in ["", "{", "nonsense", "[]", "5", "null", "\"read\"", "{\"msgType\":\"read\",\"data\":{\"path\":\"/3/0/0\"}", "\u{feff}{}", "{}garbage"] {
+    for payload in [
+        "",
+        "{",
+        "nonsense",
+        "[]",
+        "5",
+        "null",
+        "\"read\"",
+        "{\"msgType\":\"read\",\"data\":{\"path\":\"/3/0/0\"}",
+        "\u{feff}{}",
+        "{}garbage",
+    ] {
         world.application.publish("lwm2m/ep1/dn", payload);
     }
     world.application.publish("lwm2m/ep1/dn", vec![0xff, 0xfe, 0x00, 0x80]);
-    world.application.publish("lwm2m/ep1/dn", [&b"{\"msgType\":\"read\",\"data\":{\"path\":\"/3/0/"[..], &[0xff], b"\"}}"].concat());
+    world
+        .application
+        .publish("lwm2m/ep1/dn", [&b"{\"msgType\":\"read\",\"data\":{\"path\":\"/3/0/"[..], &[0xff], b"\"}}"].concat());
     world.application.publish("lwm2m/ep1/dn", "[".repeat(100_000));
     device.expect_quiet();
     // an optional error message must not pretend to be an answer
@@ -109,10 +153,19 @@ fn what_is_no_json_object_or_has_no_type_reaches_nobody() {
 fn command_without_a_type_is_answered() {
     let world = World::start();
     let device = world.device("ep1");
-    for command in [json!({"reqID": 1, "data": {"path": "/3/0/0"}}), json!({"reqID": 1}), json!({"reqID": 1, "msgType": 5, "data": {"path": "/3/0/0"}})] {
+    for command in [
+        json!({"reqID": 1, "data": {"path": "/3/0/0"}}),
+        json!({"reqID": 1}),
+        json!({"reqID": 1, "msgType": 5, "data": {"path": "/3/0/0"}}),
+    ] {
         world.application.command("ep1", &command);
         let message = world.application.expect("answer", |message| message.json["reqID"] == 1);
-        assert_eq!((message.data("code"), message.topic.as_str()), (&json!("4.00"), "lwm2m/ep1/up/resp"), "{}", message.json);
+        assert_eq!(
+            (message.data("code"), message.topic.as_str()),
+            (&json!("4.00"), "lwm2m/ep1/up/resp"),
+            "{}",
+            message.json
+        );
     }
     device.expect_quiet();
 }
@@ -141,7 +194,11 @@ fn bad_command_for_an_endpoint_that_is_not_there_is_answered_once() {
 fn duplicate_members_and_deep_nesting_do_no_harm() {
     let world = World::start();
     let device = world.device("ep1");
-    let deep = format!("{{\"reqID\":1,\"msgType\":\"read\",\"data\":{{\"path\":\"/3/0/0\"}},\"deep\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+    let deep = format!(
+        "{{\"reqID\":1,\"msgType\":\"read\",\"data\":{{\"path\":\"/3/0/0\"}},\"deep\":{}1{}}}",
+        "[".repeat(100),
+        "]".repeat(100)
+    );
     world.application.publish("lwm2m/ep1/dn", deep);
     device.answer(&device.expect_request(), "2.05", &[], "v");
     let message = world.application.answer("ep1");

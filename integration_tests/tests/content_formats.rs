@@ -34,10 +34,18 @@ fn table() -> Vec<(&'static str, Option<u16>, Vec<u8>, Option<Vec<(&'static str,
         ("/3/0/0", Some(9999), b"EMQ".to_vec(), Some(vec![("/3/0/0", json!("RU1R"))])),
         ("/3/0", Some(65000), b"EMQ".to_vec(), Some(vec![("/3/0", json!("RU1R"))])),
         // SenML
-        ("/3/0", Some(110), br#"[{"bn":"/3/0/","n":"0","vs":"EMQ"},{"n":"9","v":95},{"n":"1","vb":true}]"#.to_vec(),
-            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95)), ("/3/0/1", json!(true))])),
-        ("/33000/0", Some(110), br#"[{"bn":"/33000/0/","n":"4","vd":"AP8"},{"n":"6","vlo":"66:0"}]"#.to_vec(),
-            Some(vec![("/33000/0/4", json!("AP8=")), ("/33000/0/6", json!("66:0"))])),
+        (
+            "/3/0",
+            Some(110),
+            br#"[{"bn":"/3/0/","n":"0","vs":"EMQ"},{"n":"9","v":95},{"n":"1","vb":true}]"#.to_vec(),
+            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95)), ("/3/0/1", json!(true))]),
+        ),
+        (
+            "/33000/0",
+            Some(110),
+            br#"[{"bn":"/33000/0/","n":"4","vd":"AP8"},{"n":"6","vlo":"66:0"}]"#.to_vec(),
+            Some(vec![("/33000/0/4", json!("AP8=")), ("/33000/0/6", json!("66:0"))]),
+        ),
         ("/3/0/0", Some(112), unhex("81 a2 21 66 2f332f302f30 03 63 454d51"), Some(vec![("/3/0/0", json!("EMQ"))])),
         ("/3/0", Some(110), b"[{\"bn\":".to_vec(), None),
         ("/3/0", Some(112), unhex("81a221"), None),
@@ -50,7 +58,8 @@ fn content_format_of_the_answer_decides() {
     let device = world.device("ep1");
     for (path, format, payload, elements) in table() {
         let number = format.map(|format| uint(u32::from(format)));
-        let options: Vec<(u16, &[u8])> = number.iter().map(|number| (option::CONTENT_FORMAT, number.as_slice())).collect();
+        let options: Vec<(u16, &[u8])> =
+            number.iter().map(|number| (option::CONTENT_FORMAT, number.as_slice())).collect();
         let command = json!({"reqID": format, "msgType": "read", "data": {"path": path}});
         let message = world.round_trip(&device, &command, "2.05", &options, payload);
         let path = path.split('?').next().unwrap();
@@ -105,6 +114,9 @@ fn device_of_1_1_is_asked_for_the_best_format_that_it_announced() {
         let request = world.command(&device, &json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0"}}));
         assert_eq!(request.uint(option::ACCEPT), accept, "{ep}");
         device.answer(&request, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("c2004849"));
-        assert_message(&world.application.answer(ep), &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0", &[("/3/0/0", json!("HI"))])}));
+        assert_message(
+            &world.application.answer(ep),
+            &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0", &[("/3/0/0", json!("HI"))])}),
+        );
     }
 }

@@ -31,7 +31,8 @@ fn life_of_a_registration() {
     let world = World::with(&[ON]);
     let mut device = world.device("ep1");
     let registered = event(&world, "ep1", "registered");
-    let location: String = device.location().iter().map(|segment| format!("/{}", String::from_utf8_lossy(segment))).collect();
+    let location: String =
+        device.location().iter().map(|segment| format!("/{}", String::from_utf8_lossy(segment))).collect();
     assert_eq!(registered.json["data"]["location"], location);
     device.update(&[], "");
     event(&world, "ep1", "updated");
@@ -64,7 +65,11 @@ fn life_of_a_sleeper() {
     event(&world, "ep1", "asleep");
     let mut properties = paho_mqtt::Properties::new();
     properties.push_int(paho_mqtt::PropertyCode::MessageExpiryInterval, 1).unwrap();
-    let message = paho_mqtt::MessageBuilder::new().topic("lwm2m/ep1/dn").payload(command.to_string()).properties(properties).finalize();
+    let message = paho_mqtt::MessageBuilder::new()
+        .topic("lwm2m/ep1/dn")
+        .payload(command.to_string())
+        .properties(properties)
+        .finalize();
     world.application.send(message);
     event(&world, "ep1", "command_expired");
 }
@@ -88,5 +93,7 @@ fn observation_that_the_device_has_lost_is_said() {
     device.notify(Kind::Non, &request, 2, 0, "2");
     world.application.message("ep1", "notify");
     // Nothing is fixed about when: it must only not be taken for lost before Max-Age (default 60 s after the last notification).
-    world.application.expect_none(Duration::from_secs(2), "observe_lost", |message| message.json["event"] == "observe_lost");
+    world
+        .application
+        .expect_none(Duration::from_secs(2), "observe_lost", |message| message.json["event"] == "observe_lost");
 }

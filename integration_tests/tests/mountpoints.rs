@@ -13,11 +13,20 @@ fn assert_prefix(world: &World, query: &[&str], prefix: &str) {
     world.application.publish(&format!("{prefix}dn"), r#"{"reqID":1,"msgType":"observe","data":{"path":"/3/0/0"}}"#);
     let request = device.expect_request();
     device.answer(&request, "2.05", &[(6, &[])], "v");
-    assert_eq!(world.application.expect("answer", |message| message.kind() == "observe").topic, format!("{prefix}up/resp"));
+    assert_eq!(
+        world.application.expect("answer", |message| message.kind() == "observe").topic,
+        format!("{prefix}up/resp")
+    );
     device.notify(integration_tests::Kind::Non, &request, 2, 0, "w");
-    assert_eq!(world.application.expect("notify", |message| message.kind() == "notify").topic, format!("{prefix}up/notify"));
+    assert_eq!(
+        world.application.expect("notify", |message| message.kind() == "notify").topic,
+        format!("{prefix}up/notify")
+    );
     device.update(&[], LINKS);
-    assert_eq!(world.application.expect("update", |message| message.kind() == "update").topic, format!("{prefix}up/resp"));
+    assert_eq!(
+        world.application.expect("update", |message| message.kind() == "update").topic,
+        format!("{prefix}up/resp")
+    );
     device.deregister();
 }
 
@@ -107,7 +116,12 @@ fn listener_may_have_a_mountpoint_of_its_own() {
     assert_prefix(&world, &["ep=ep1", "lt=60", "lwm2m=1.0"], "lwm2m/ep1/");
     let mut device = integration_tests::Wire::new(([127, 0, 0, 1], port).into());
     device.register(&["ep=ep2", "lt=60", "lwm2m=1.0"], LINKS);
-    assert_eq!(world.application.expect("register", |message| message.kind() == "register").topic, "second/ep2/up/resp");
-    world.application.publish("second/ep2/dn", json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}}).to_string());
+    assert_eq!(
+        world.application.expect("register", |message| message.kind() == "register").topic,
+        "second/ep2/up/resp"
+    );
+    world
+        .application
+        .publish("second/ep2/dn", json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}}).to_string());
     device.expect_request();
 }

@@ -39,9 +39,18 @@ fn response_topic_and_correlation_data_are_honoured_by_every_message_of_a_comman
         properties.push_binary(PropertyCode::CorrelationData, vec![2]).unwrap();
     }));
     let message = world.application.expect("refusal", |message| message.json["reqID"] == 2);
-    assert_eq!((message.topic.as_str(), message.properties.get_binary(PropertyCode::CorrelationData)), ("my/errors", Some(vec![2])));
+    assert_eq!(
+        (message.topic.as_str(), message.properties.get_binary(PropertyCode::CorrelationData)),
+        ("my/errors", Some(vec![2]))
+    );
     // other commands are not affected
-    let message = world.round_trip(&device, &json!({"reqID": 3, "msgType": "read", "data": {"path": "/3/0/0"}}), "2.05", &[], "v");
+    let message = world.round_trip(
+        &device,
+        &json!({"reqID": 3, "msgType": "read", "data": {"path": "/3/0/0"}}),
+        "2.05",
+        &[],
+        "v",
+    );
     assert_eq!(message.topic, "lwm2m/ep1/up/resp");
     assert!(message.properties.get_binary(PropertyCode::CorrelationData).is_none());
     world.application.expect_none(QUIET, "anything else", |_| true);
@@ -53,10 +62,21 @@ fn messages_name_their_endpoint_and_content_type() {
     let mut device = world.wire();
     device.register(&["ep=ep1", "lt=60", "lwm2m=1.0"], "</3/0>");
     let register = world.application.message("ep1", "register");
-    let answer = world.round_trip(&device, &json!({"reqID": 3, "msgType": "read", "data": {"path": "/3/0/0"}}), "2.05", &[], "v");
+    let answer = world.round_trip(
+        &device,
+        &json!({"reqID": 3, "msgType": "read", "data": {"path": "/3/0/0"}}),
+        "2.05",
+        &[],
+        "v",
+    );
     for message in [register, answer] {
         assert_eq!(message.properties.find_user_property("ep").as_deref(), Some("ep1"), "{}", message.json);
-        assert_eq!(message.properties.get_string(PropertyCode::ContentType).as_deref(), Some("application/json"), "{}", message.json);
+        assert_eq!(
+            message.properties.get_string(PropertyCode::ContentType).as_deref(),
+            Some("application/json"),
+            "{}",
+            message.json
+        );
     }
 }
 
@@ -99,7 +119,13 @@ fn full_loop(world: &World) {
         &json!({"reqID": 5, "msgType": "notify", "seqNum": 2, "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(2))])}),
     );
     for req in 0..50 {
-        let message = world.round_trip(&device, &json!({"reqID": req, "msgType": "read", "data": {"path": "/3/0/0"}}), "2.05", &[], "v");
+        let message = world.round_trip(
+            &device,
+            &json!({"reqID": req, "msgType": "read", "data": {"path": "/3/0/0"}}),
+            "2.05",
+            &[],
+            "v",
+        );
         assert_eq!(message.json["reqID"], req);
     }
 }
@@ -187,7 +213,10 @@ fn user_name_and_password_are_used() {
             .unwrap();
         assert!(hashed.success());
         let conf = std::fs::read_to_string(folder.join("mosquitto.conf")).unwrap();
-        let conf = conf.replace("allow_anonymous true", &format!("allow_anonymous false\npassword_file {}", folder.join("passwords").display()));
+        let conf = conf.replace(
+            "allow_anonymous true",
+            &format!("allow_anonymous false\npassword_file {}", folder.join("passwords").display()),
+        );
         std::fs::write(folder.join("mosquitto.conf"), conf).unwrap();
         // mosquitto drops its rights when it is started by root, and must still read the file
         use std::os::unix::fs::PermissionsExt;
@@ -247,7 +276,9 @@ fn nothing_is_lost_over_an_outage_of_the_broker() {
     assert!(eventually(std::time::Duration::from_secs(20), || world.gateway.is_ready()), "{}", world.gateway.log());
     let patience = std::time::Duration::from_secs(15);
     for sequence in 1..=20 {
-        let message = world.application.take(patience, |message| message.kind() == "notify" && message.json["seqNum"] == sequence);
+        let message = world
+            .application
+            .take(patience, |message| message.kind() == "notify" && message.json["seqNum"] == sequence);
         assert!(message.is_some(), "notification {sequence} is lost; came:\n{}", world.application.dump());
     }
     let answer = world.application.answer("ep1");

@@ -25,12 +25,30 @@ fn observe_and_notify_as_in_the_example() {
     let device = world.device_with("ep1", &[], "</lwm2m>;rt=\"oma.lwm2m\",</lwm2m/3/0>");
     let request = world.command(&device, &observe(307));
     assert_eq!((request.code, request.tail().as_str()), (1, "60556c776d326d01330130023130"));
-    device.send_bytes(&[&[0x60 | u8::try_from(request.token.len()).unwrap(), 0x45][..], &request.mid.to_be_bytes(), &request.token, &unhex("6060ff32303438")].concat());
+    device.send_bytes(
+        &[
+            &[0x60 | u8::try_from(request.token.len()).unwrap(), 0x45][..],
+            &request.mid.to_be_bytes(),
+            &request.token,
+            &unhex("6060ff32303438"),
+        ]
+        .concat(),
+    );
     let first = world.application.answer("ep1");
     assert_eq!(first.topic, "lwm2m/ep1/up/resp");
-    assert_message(&first, &json!({"reqID": 307, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(2048))])}));
+    assert_message(
+        &first,
+        &json!({"reqID": 307, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(2048))])}),
+    );
 
-    device.send_bytes(&[&[0x40 | u8::try_from(request.token.len()).unwrap(), 0x45, 0x77, 0x01][..], &request.token, &unhex("610360ff34303936")].concat());
+    device.send_bytes(
+        &[
+            &[0x40 | u8::try_from(request.token.len()).unwrap(), 0x45, 0x77, 0x01][..],
+            &request.token,
+            &unhex("610360ff34303936"),
+        ]
+        .concat(),
+    );
     assert_eq!(device.receive_bytes(Duration::from_secs(2)).unwrap(), unhex("60007701"));
     let notify = world.application.message("ep1", "notify");
     assert_eq!(notify.topic, "lwm2m/ep1/up/notify");
@@ -84,7 +102,10 @@ fn first_answer_with_a_nonzero_observe_is_still_the_observe_answer() {
     let request = world.command(&device, &observe(1));
     device.answer(&request, "2.05", &[(option::OBSERVE, &[7])], "1");
     let message = world.application.answer("ep1");
-    assert_message(&message, &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}),
+    );
     device.notify(Kind::Non, &request, 8, 0, "2");
     assert_message(&world.application.message("ep1", "notify"), &notified(1, 8, 2));
 }
@@ -98,7 +119,10 @@ fn separate_first_answer_is_the_observe_answer() {
     world.application.expect("ack", |message| message.kind() == "ack");
     let mid = device.notify(Kind::Con, &request, 5, 0, "1");
     device.expect_ack(mid);
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}),
+    );
     device.notify(Kind::Non, &request, 6, 0, "2");
     assert_message(&world.application.message("ep1", "notify"), &notified(1, 6, 2));
 }
@@ -110,7 +134,10 @@ fn answer_without_the_observe_option_is_reported_once_and_not_observed() {
     let request = world.command(&device, &observe(1));
     device.answer(&request, "2.05", &[], "1");
     let message = world.application.answer("ep1");
-    assert_message(&message, &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", PATH, &[(PATH, json!(1))])}),
+    );
     assert!(message.json.get("seqNum").is_none(), "no sequence number is invented: {}", message.json);
     let mid = device.notify(Kind::Con, &request, 5, 0, "2");
     device.expect_rst(mid);
@@ -123,7 +150,10 @@ fn refused_observe_is_reported_and_not_observed() {
     let device = world.device("ep1");
     let request = world.command(&device, &observe(1));
     device.answer(&request, "4.04", &[], "");
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "observe", "data": plain("4.04", PATH)}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 1, "msgType": "observe", "data": plain("4.04", PATH)}),
+    );
     let mid = device.notify(Kind::Con, &request, 5, 0, "2");
     device.expect_rst(mid);
     none_of(&world, "notify");
@@ -147,7 +177,8 @@ fn duplicates_by_message_id_are_acknowledged_and_dropped() {
     let device = world.device("ep1");
     let request = world.observe(&device, 1, PATH, 0, "0");
     let mid = device.next_mid();
-    let notification = integration_tests::wire::respond(Kind::Con, mid, &request, "2.05", &[(option::OBSERVE, &[1])], "1");
+    let notification =
+        integration_tests::wire::respond(Kind::Con, mid, &request, "2.05", &[(option::OBSERVE, &[1])], "1");
     for _ in 0..3 {
         device.send(&notification);
         device.expect_ack(mid);
@@ -174,14 +205,26 @@ fn stale_notifications_are_acknowledged_and_not_published() {
     let device = world.device("ep1");
     let request = world.observe(&device, 1, PATH, 0, "0");
     // sequence, fresh
-    let rows = [(5, true), (4, false), (6, true), (0x80_0000, true), (0xff_ffff, true), (0, true), (1, true), (0xff_fffe, false), (0x7f_ffff, true)];
+    let rows = [
+        (5, true),
+        (4, false),
+        (6, true),
+        (0x80_0000, true),
+        (0xff_ffff, true),
+        (0, true),
+        (1, true),
+        (0xff_fffe, false),
+        (0x7f_ffff, true),
+    ];
     for (sequence, fresh) in rows {
         let mid = device.notify(Kind::Con, &request, sequence, 0, "9");
         device.expect_ack(mid);
         if fresh {
             assert_message(&world.application.message("ep1", "notify"), &notified(1, sequence, 9));
         } else {
-            world.application.expect_none(Duration::from_millis(150), "stale notification", |message| message.kind() == "notify");
+            world
+                .application
+                .expect_none(Duration::from_millis(150), "stale notification", |message| message.kind() == "notify");
         }
     }
 }
@@ -211,7 +254,10 @@ fn cancel_observe_carries_the_token_and_ends_the_observation() {
     assert_eq!((cancel.code, cancel.uint(option::OBSERVE), cancel.uri_path().as_str()), (1, Some(1), PATH));
     assert_eq!(cancel.token, request.token, "RFC 7641 3.6");
     device.answer(&cancel, "2.05", &[], "7");
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 2, "msgType": "cancel-observe", "data": content("2.05", PATH, &[(PATH, json!(7))])}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 2, "msgType": "cancel-observe", "data": content("2.05", PATH, &[(PATH, json!(7))])}),
+    );
     let mid = device.notify(Kind::Con, &request, 9, 0, "1");
     device.expect_rst(mid);
     none_of(&world, "notify");
@@ -225,7 +271,10 @@ fn cancel_observe_without_an_observation_is_sent_anyway() {
     assert_eq!(cancel.uint(option::OBSERVE), Some(1));
     assert!(!cancel.token.is_empty());
     device.answer(&cancel, "4.04", &[], "");
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 2, "msgType": "cancel-observe", "data": plain("4.04", PATH)}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 2, "msgType": "cancel-observe", "data": plain("4.04", PATH)}),
+    );
 }
 
 #[test]
@@ -233,8 +282,13 @@ fn passive_cancel_sends_nothing_and_resets_the_next_notification() {
     let world = World::start();
     let device = world.device("ep1");
     let request = world.observe(&device, 1, PATH, 0, "0");
-    world.application.command("ep1", &json!({"reqID": 2, "msgType": "cancel-observe", "data": {"path": PATH, "passive": true}}));
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 2, "msgType": "cancel-observe", "data": plain("2.05", PATH)}));
+    world
+        .application
+        .command("ep1", &json!({"reqID": 2, "msgType": "cancel-observe", "data": {"path": PATH, "passive": true}}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 2, "msgType": "cancel-observe", "data": plain("2.05", PATH)}),
+    );
     device.expect_quiet();
     let mid = device.notify(Kind::Con, &request, 9, 0, "1");
     device.expect_rst(mid);
@@ -267,9 +321,13 @@ fn observations_of_several_paths_live_side_by_side() {
     device.notify(Kind::Non, &memory, 1, 0, "10");
     device.notify(Kind::Non, &battery, 1, 0, "20");
     device.notify(Kind::Non, &whole, 1, 11542, unhex("e4164441b00000 e315e1414243"));
-    let expected = [(1, "/3/0/9", content("2.05", "/3/0/9", &[("/3/0/9", json!(20))])), (2, PATH, content("2.05", PATH, &[(PATH, json!(10))]))];
+    let expected = [
+        (1, "/3/0/9", content("2.05", "/3/0/9", &[("/3/0/9", json!(20))])),
+        (2, PATH, content("2.05", PATH, &[(PATH, json!(10))])),
+    ];
     for (req, _, data) in expected {
-        let message = world.application.expect("notify", |message| message.kind() == "notify" && message.json["reqID"] == req);
+        let message =
+            world.application.expect("notify", |message| message.kind() == "notify" && message.json["reqID"] == req);
         assert_message(&message, &json!({"reqID": req, "msgType": "notify", "seqNum": 1, "data": data}));
     }
     // 5601 as a float of three bytes: the whole is undecodable
@@ -281,7 +339,8 @@ fn observations_of_several_paths_live_side_by_side() {
 fn notification_repeats_all_members_of_the_command() {
     let world = World::start();
     let device = world.device("ep1");
-    let command = json!({"reqID": {"id": 1}, "cacheID": "c", "imei": "i", "msgType": "observe", "data": {"path": PATH}});
+    let command =
+        json!({"reqID": {"id": 1}, "cacheID": "c", "imei": "i", "msgType": "observe", "data": {"path": PATH}});
     let request = world.command(&device, &command);
     device.answer(&request, "2.05", &[(option::OBSERVE, &[])], "0");
     world.application.answer("ep1");
@@ -317,7 +376,8 @@ fn observations_end_with_the_registration() {
 fn query_of_an_observed_path_is_sent_and_cut_from_the_report() {
     let world = World::start();
     let device = world.device("ep1");
-    let request = world.command(&device, &json!({"reqID": 1, "msgType": "observe", "data": {"path": "/3/0/10?pmin=1"}}));
+    let request =
+        world.command(&device, &json!({"reqID": 1, "msgType": "observe", "data": {"path": "/3/0/10?pmin=1"}}));
     assert_eq!(request.texts(option::URI_QUERY), ["pmin=1"]);
     device.answer(&request, "2.05", &[(option::OBSERVE, &[])], "0");
     assert_eq!(world.application.answer("ep1").data("reqPath"), PATH);

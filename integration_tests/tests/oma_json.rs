@@ -7,16 +7,25 @@ use serde_json::{Value, json};
 /// Path read, payload, elements; `None`: 4.00.
 fn table() -> Vec<(&'static str, &'static str, Option<Vec<(&'static str, Value)>>)> {
     vec![
-        ("/3/0", r#"{"bn":"/3/0/","e":[{"n":"0","sv":"EMQ"},{"n":"9","v":95},{"n":"11/0","v":0}]}"#,
-            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95)), ("/3/0/11/0", json!(0))])),
+        (
+            "/3/0",
+            r#"{"bn":"/3/0/","e":[{"n":"0","sv":"EMQ"},{"n":"9","v":95},{"n":"11/0","v":0}]}"#,
+            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95)), ("/3/0/11/0", json!(0))]),
+        ),
         ("/3/0", r#"{"bn":"/3/0","e":[{"n":"/0","sv":"EMQ"}]}"#, Some(vec![("/3/0/0", json!("EMQ"))])),
         ("/3/0", r#"{"e":[{"n":"/3/0/0","sv":"EMQ"}]}"#, Some(vec![("/3/0/0", json!("EMQ"))])),
         ("/3/0/0", r#"{"bn":"/3/0/0","e":[{"sv":"EMQ"}]}"#, Some(vec![("/3/0/0/", json!("EMQ"))])),
-        ("/3/0", r#"{"bn":"/3/0/","e":[{"n":"1","bv":true},{"n":"2","ov":"66:0"},{"n":"3","v":-1.5}]}"#,
-            Some(vec![("/3/0/1", json!(true)), ("/3/0/2", json!("66:0")), ("/3/0/3", json!(-1.5))])),
+        (
+            "/3/0",
+            r#"{"bn":"/3/0/","e":[{"n":"1","bv":true},{"n":"2","ov":"66:0"},{"n":"3","v":-1.5}]}"#,
+            Some(vec![("/3/0/1", json!(true)), ("/3/0/2", json!("66:0")), ("/3/0/3", json!(-1.5))]),
+        ),
         // the first of t, v, bv, ov, sv; with t and v it is v; only t keeps t
-        ("/3/0", r#"{"bn":"/3/0/","e":[{"n":"1","v":1,"sv":"no"},{"n":"3","bv":false,"sv":"no"}]}"#,
-            Some(vec![("/3/0/1", json!(1)), ("/3/0/3", json!(false))])),
+        (
+            "/3/0",
+            r#"{"bn":"/3/0/","e":[{"n":"1","v":1,"sv":"no"},{"n":"3","bv":false,"sv":"no"}]}"#,
+            Some(vec![("/3/0/1", json!(1)), ("/3/0/3", json!(false))]),
+        ),
         ("/3/0", r#"{"bn":"/3/0/","e":[{"n":"13","t":1000}]}"#, Some(vec![("/3/0/13", json!(1000))])),
         // nothing: null
         ("/3/0", r#"{"bn":"/3/0/","e":[{"n":"13"}]}"#, Some(vec![("/3/0/13", json!(null))])),
@@ -46,7 +55,8 @@ fn old_json_is_read_without_definitions() {
             {
                 only["path"] = json!("/3/0/0/");
             }
-            let data = elements.as_ref().map_or_else(|| plain("4.00", path), |elements| content("2.05", path, elements));
+            let data =
+                elements.as_ref().map_or_else(|| plain("4.00", path), |elements| content("2.05", path, elements));
             assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": data}));
         }
     }

@@ -47,7 +47,11 @@ fn each_way_to_say_that_a_device_sleeps_is_understood() {
         (&["apn=internet"], false),
         (&[], false),
     ];
-    let devices: Vec<Wire> = rows.iter().enumerate().map(|(at, (query, _))| world.device_with(&format!("ep{at}"), query, "</3/0>")).collect();
+    let devices: Vec<Wire> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, (query, _))| world.device_with(&format!("ep{at}"), query, "</3/0>"))
+        .collect();
     fall_asleep();
     for (device, (query, sleeps)) in devices.iter().zip(rows) {
         world.application.command(device.endpoint(), &read(1));
@@ -175,7 +179,8 @@ fn expired_command_is_not_sent_and_a_timeout_is_published() {
     fall_asleep();
     let mut properties = Properties::new();
     properties.push_int(PropertyCode::MessageExpiryInterval, 1).unwrap();
-    let message = MessageBuilder::new().topic("lwm2m/ep1/dn").payload(read(1).to_string()).properties(properties).finalize();
+    let message =
+        MessageBuilder::new().topic("lwm2m/ep1/dn").payload(read(1).to_string()).properties(properties).finalize();
     world.application.send(message);
     world.application.command("ep1", &read(2));
     let message = world.application.answer("ep1");

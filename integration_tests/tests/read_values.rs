@@ -87,15 +87,26 @@ fn each_type_is_rendered_as_the_contract_says() {
         let body = if format == TLV {
             let bytes = unhex(payload);
             let length = u8::try_from(bytes.len()).unwrap();
-            let mut tlv = if length < 8 { vec![0xc0 | length, u8::try_from(resource).unwrap()] } else { vec![0xc8, u8::try_from(resource).unwrap(), length] };
+            let mut tlv = if length < 8 {
+                vec![0xc0 | length, u8::try_from(resource).unwrap()]
+            } else {
+                vec![0xc8, u8::try_from(resource).unwrap(), length]
+            };
             tlv.extend(bytes);
             tlv
         } else {
             payload.as_bytes().to_vec()
         };
         let number = uint(u32::from(format));
-        let message = world.round_trip(&device, &json!({"reqID": 1, "msgType": "read", "data": {"path": path}}), "2.05", &[(option::CONTENT_FORMAT, &number)], body);
-        let data = value.clone().map_or_else(|| plain("4.00", &path), |value| content("2.05", &path, &[(&path, value)]));
+        let message = world.round_trip(
+            &device,
+            &json!({"reqID": 1, "msgType": "read", "data": {"path": path}}),
+            "2.05",
+            &[(option::CONTENT_FORMAT, &number)],
+            body,
+        );
+        let data =
+            value.clone().map_or_else(|| plain("4.00", &path), |value| content("2.05", &path, &[(&path, value)]));
         assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": data}));
     }
 }
@@ -104,9 +115,12 @@ fn each_type_is_rendered_as_the_contract_says() {
 fn integers_of_64_bits_keep_every_digit_in_the_text_of_the_message() {
     let world = World::start();
     let device = world.device("ep1");
-    for (resource, payload, digits) in [(1, "c8010820000000000000 01", "2305843009213693953"), (7, "c80708ffffffffffffffff", "18446744073709551615")] {
+    for (resource, payload, digits) in
+        [(1, "c8010820000000000000 01", "2305843009213693953"), (7, "c80708ffffffffffffffff", "18446744073709551615")]
+    {
         let command = json!({"reqID": 1, "msgType": "read", "data": {"path": format!("/33000/0/{resource}")}});
-        let message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex(payload));
+        let message =
+            world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex(payload));
         let text = String::from_utf8(message.payload).unwrap();
         assert!(text.contains(digits), "{digits} in {text}");
     }
@@ -117,7 +131,13 @@ fn a_32_bit_float_is_rendered_shortest() {
     let world = World::start();
     let device = world.device("ep1");
     let command = json!({"reqID": 1, "msgType": "read", "data": {"path": "/3303/0/5700"}});
-    let message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("e4164441a028f6"));
+    let message = world.round_trip(
+        &device,
+        &command,
+        "2.05",
+        &[(option::CONTENT_FORMAT, &[0x2d, 0x16])],
+        unhex("e4164441a028f6"),
+    );
     let text = String::from_utf8(message.payload).unwrap();
     assert!(text.contains("20.02") && !text.contains("20.020"), "{text}");
 }
@@ -128,5 +148,8 @@ fn opaque_text_of_a_1_1_device_is_base64_already() {
     let device = world.device_with("ep1", &["lwm2m=1.1"], "</33000/0>");
     let command = json!({"reqID": 1, "msgType": "read", "data": {"path": "/33000/0/4"}});
     let message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, &[])], "AQID");
-    assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/4", &[("/33000/0/4", json!("AQID"))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/4", &[("/33000/0/4", json!("AQID"))])}),
+    );
 }

@@ -73,10 +73,7 @@ fn lifetime_below_the_minimum_is_refused_and_above_the_maximum_is_cut() {
 
 #[test]
 fn lifetime_above_the_maximum_expires_at_the_maximum() {
-    let world = World::with(&[
-        ("lwm2m.lifetime_max", "\"2s\""),
-        ("lwm2m.lifecycle_events", "true"),
-    ]);
+    let world = World::with(&[("lwm2m.lifetime_max", "\"2s\""), ("lwm2m.lifecycle_events", "true")]);
     for (ep, lt, reported) in [("long", "lt=500", None), ("zero", "lt=0", Some(0))] {
         let mut device = world.wire();
         device.register(&[&format!("ep={ep}"), lt, "lwm2m=1.0"], DEVICE);
@@ -84,7 +81,9 @@ fn lifetime_above_the_maximum_expires_at_the_maximum() {
         if let Some(reported) = reported {
             assert_eq!(message.data("lt"), reported, "lt=0 is reported as it came");
         }
-        world.application.expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == ep);
+        world
+            .application
+            .expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == ep);
     }
 }
 
@@ -92,7 +91,9 @@ fn lifetime_above_the_maximum_expires_at_the_maximum() {
 fn lifetime_zero_means_the_maximum() {
     let world = World::with(&[("lwm2m.lifecycle_events", "true")]);
     let device = world.device_with("zero", &["lt=0"], DEVICE);
-    world.application.expect_none(std::time::Duration::from_millis(1500), "expired", |message| message.json["event"] == "expired");
+    world
+        .application
+        .expect_none(std::time::Duration::from_millis(1500), "expired", |message| message.json["event"] == "expired");
     let command = json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}});
     world.round_trip(&device, &command, "2.05", &[], "alive");
 }
@@ -156,10 +157,35 @@ fn register_message_says_what_the_device_said() {
 #[test]
 fn secrets_are_not_published() {
     const SECRETS: &[&str] = &[
-        "password", "passwd", "passcode", "secret", "token", "access_token", "refresh_token", "id_token", "mfa_token",
-        "security_token", "jwt", "jwk", "client_jwks", "api_key", "api_secret", "access_key_id", "access_key_secret",
-        "secret_access_key", "aws_secret_access_key", "secret_key", "account_key", "client_secret", "private_key",
-        "sp_private_key", "private_key_password", "bind_password", "sentinel_password", "new_pwd", "old_pwd",
+        "password",
+        "passwd",
+        "passcode",
+        "secret",
+        "token",
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "mfa_token",
+        "security_token",
+        "jwt",
+        "jwk",
+        "client_jwks",
+        "api_key",
+        "api_secret",
+        "access_key_id",
+        "access_key_secret",
+        "secret_access_key",
+        "aws_secret_access_key",
+        "secret_key",
+        "account_key",
+        "client_secret",
+        "private_key",
+        "sp_private_key",
+        "private_key_password",
+        "bind_password",
+        "sentinel_password",
+        "new_pwd",
+        "old_pwd",
     ];
     let world = World::with(&[("lwm2m.update_msg_publish_condition", "\"always\"")]);
     let mut device = world.wire();
@@ -180,10 +206,12 @@ fn secrets_are_not_published() {
 #[test]
 fn content_format_of_the_object_list_is_not_checked_for_40_0_and_none() {
     let world = World::start();
-    for (ep, format) in [("cf40", Some(vec![40])), ("cf0", Some(vec![])), ("none", None), ("zeros", Some(vec![0, 40]))] {
+    for (ep, format) in [("cf40", Some(vec![40])), ("cf0", Some(vec![])), ("none", None), ("zeros", Some(vec![0, 40]))]
+    {
         let device = world.wire();
         let ep_member = format!("ep={ep}");
-        let mut request = device.request(method::POST).path(&["rd"]).query(&[&ep_member, "lt=60", "lwm2m=1.0"]).body(DEVICE);
+        let mut request =
+            device.request(method::POST).path(&["rd"]).query(&[&ep_member, "lt=60", "lwm2m=1.0"]).body(DEVICE);
         if let Some(format) = format {
             request = request.with(option::CONTENT_FORMAT, format);
         }
@@ -248,9 +276,17 @@ fn requests_elsewhere_get_the_contracts_codes() {
         for (method, path, expected) in rows {
             let request = wire.request(*method).path(path);
             let answer = wire.exchange(&request);
-            assert!(expected.contains(&answer.code_text().as_str()), "{request:?} of a {} device was answered {answer:?}", if from_registered { "registered" } else { "foreign" });
+            assert!(
+                expected.contains(&answer.code_text().as_str()),
+                "{request:?} of a {} device was answered {answer:?}",
+                if from_registered { "registered" } else { "foreign" }
+            );
         }
     }
     let command = json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}});
-    assert_eq!(world.round_trip(&device, &command, "2.05", &[], "x").kind(), "read", "the device's session has survived all this");
+    assert_eq!(
+        world.round_trip(&device, &command, "2.05", &[], "x").kind(),
+        "read",
+        "the device's session has survived all this"
+    );
 }

@@ -76,7 +76,10 @@ fn update_from_a_new_address_moves_the_session() {
     let mid = device.notify(Kind::Con, &observe, 5, 0, "from here");
     device.expect_ack(mid);
     let message = world.application.message("ep1", "notify");
-    assert_eq!((&message.json["reqID"], &message.json["data"]["content"][0]["value"]), (&json!(7), &json!("from here")));
+    assert_eq!(
+        (&message.json["reqID"], &message.json["data"]["content"][0]["value"]),
+        (&json!(7), &json!("from here"))
+    );
 }
 
 #[test]

@@ -26,14 +26,14 @@ fn path(kind: &str) -> &'static str {
     }
 }
 
-const KINDS: &[&str] = &["read", "discover", "write", "write-attr", "execute", "create", "delete", "observe", "cancel-observe"];
+const KINDS: &[&str] =
+    &["read", "discover", "write", "write-attr", "execute", "create", "delete", "observe", "cancel-observe"];
 
 #[test]
 fn every_error_code_is_reported_for_every_command() {
     const ERRORS: &[&str] = &[
-        "4.00", "4.01", "4.02", "4.03", "4.04", "4.05", "4.06", "4.09", "4.12", "4.15", "4.22", "4.29", "5.00", "5.01", "5.02",
-        "5.03", "5.04", "5.05", "5.08",
-        // not in any table
+        "4.00", "4.01", "4.02", "4.03", "4.04", "4.05", "4.06", "4.09", "4.12", "4.15", "4.22", "4.29", "5.00", "5.01",
+        "5.02", "5.03", "5.04", "5.05", "5.08", // not in any table
         "4.07", "4.10", "4.30", "4.31", "5.06", "5.31",
     ];
     let world = World::start();
@@ -121,7 +121,8 @@ fn discover_is_split_at_commas_outside_quotes() {
         ("</3/0/0>", &["</3/0/0>"]),
     ];
     for (payload, links) in rows {
-        let message = world.round_trip(&device, &command("discover"), "2.05", &[(option::CONTENT_FORMAT, &[40])], payload);
+        let message =
+            world.round_trip(&device, &command("discover"), "2.05", &[(option::CONTENT_FORMAT, &[40])], payload);
         let data = json!({"code": "2.05", "codeMsg": "content", "reqPath": "/3/0/0", "content": links});
         assert_message(&message, &json!({"reqID": 1, "msgType": "discover", "data": data}));
     }
@@ -129,5 +130,8 @@ fn discover_is_split_at_commas_outside_quotes() {
 
 #[test]
 fn names_of_the_contract_are_spelled_as_there() {
-    assert_eq!((name_of("4.01"), name_of("5.05"), name_of("2.07")), ("unauthorized", "proxying_not_supported", "unknown"));
+    assert_eq!(
+        (name_of("4.01"), name_of("5.05"), name_of("2.07")),
+        ("unauthorized", "proxying_not_supported", "unknown")
+    );
 }

@@ -14,7 +14,8 @@ fn answered(req: u32, value: &str) -> Value {
 }
 
 /// Short times: a request is given up after 100·(1+2+4) = 700 to 1050 ms.
-const QUICK: &[(&str, &str)] = &[("coap.ack_timeout", "\"100ms\""), ("coap.ack_random_factor", "1.5"), ("coap.max_retransmit", "2")];
+const QUICK: &[(&str, &str)] =
+    &[("coap.ack_timeout", "\"100ms\""), ("coap.ack_random_factor", "1.5"), ("coap.max_retransmit", "2")];
 
 #[test]
 fn empty_ack_is_reported_and_the_separate_answer_follows() {
@@ -49,7 +50,8 @@ fn piggybacked_answer_makes_no_ack_message() {
 fn ack_repeats_all_members_but_data() {
     let world = World::start();
     let device = world.device("ep1");
-    let command = json!({"reqID": "a", "cacheID": 5, "msgType": "execute", "data": {"path": "/3/0/4"}, "mheaders": {"x": 1}});
+    let command =
+        json!({"reqID": "a", "cacheID": 5, "msgType": "execute", "data": {"path": "/3/0/4"}, "mheaders": {"x": 1}});
     let request = world.command(&device, &command);
     device.acknowledge(request.mid);
     let ack = world.application.expect("ack", |message| message.kind() == "ack");
@@ -94,7 +96,14 @@ fn repeated_separate_answer_is_acknowledged_each_time_and_reported_once() {
     let request = world.command(&device, &read(1));
     device.acknowledge(request.mid);
     let mid = device.next_mid();
-    let response = Datagram { mid, kind: Kind::Con, code: 0x45, token: request.token.clone(), options: vec![], payload: b"v".to_vec() };
+    let response = Datagram {
+        mid,
+        kind: Kind::Con,
+        code: 0x45,
+        token: request.token.clone(),
+        options: vec![],
+        payload: b"v".to_vec(),
+    };
     for _ in 0..3 {
         device.send(&response);
         device.expect_ack(mid);
@@ -143,7 +152,11 @@ fn silent_device_gets_retransmissions_and_then_a_timeout_is_reported() {
 
 #[test]
 fn first_timeouts_are_spread() {
-    let world = World::with(&[("coap.ack_timeout", "\"200ms\""), ("coap.ack_random_factor", "1.5"), ("coap.max_retransmit", "1")]);
+    let world = World::with(&[
+        ("coap.ack_timeout", "\"200ms\""),
+        ("coap.ack_random_factor", "1.5"),
+        ("coap.max_retransmit", "1"),
+    ]);
     let devices: Vec<_> = (0..12).map(|at| world.device_with(&format!("ep{at}"), &[], "</3/0>")).collect();
     let mut gaps: Vec<u128> = Vec::new();
     for device in &devices {
@@ -302,13 +315,18 @@ fn command_after_the_end_of_a_registration_is_refused_and_one_in_flight_ends() {
     assert_eq!(device.deregister().code_text(), "2.02");
     // exactly one terminal message each
     for req in [1, 2] {
-        let message = world.application.expect("terminal message", |message| message.json["reqID"] == req && message.kind() != "ack");
+        let message = world
+            .application
+            .expect("terminal message", |message| message.json["reqID"] == req && message.kind() != "ack");
         let code = message.data("code");
         assert!(message.kind() == "coap_timeout" || code == "4.04", "{}", message.json);
     }
     world.application.command("ep1", &read(3));
     let message = world.application.expect("refusal", |message| message.json["reqID"] == 3);
-    assert_eq!((message.kind(), message.data("code"), message.data("codeMsg")), ("read", &json!("4.04"), &json!("not_found")));
+    assert_eq!(
+        (message.kind(), message.data("code"), message.data("codeMsg")),
+        ("read", &json!("4.04"), &json!("not_found"))
+    );
     world.application.expect_none(QUIET, "a second terminal message", |_| true);
     device.expect_quiet();
 }
@@ -320,8 +338,15 @@ fn command_to_an_endpoint_that_is_not_there_is_answered() {
     world.application.command("nobody", &read(1));
     let message = world.application.answer("nobody");
     assert!(begin.elapsed() < Duration::from_secs(1));
-    assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": {"code": "4.04", "codeMsg": "not_found", "reqPath": "/3/0/0"}}));
-    assert!(message.data("diagnostic").as_str().is_some_and(|text| text.starts_with("not registered")), "{}", message.json);
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "read", "data": {"code": "4.04", "codeMsg": "not_found", "reqPath": "/3/0/0"}}),
+    );
+    assert!(
+        message.data("diagnostic").as_str().is_some_and(|text| text.starts_with("not registered")),
+        "{}",
+        message.json
+    );
     // and it is not delivered later
     let device = world.device("nobody");
     device.expect_quiet();
@@ -349,7 +374,10 @@ fn a_full_queue_is_refused_in_words() {
     }
     world.application.command("ep1", &read(4));
     let message = world.application.answer("ep1");
-    assert_message(&message, &json!({"reqID": 4, "msgType": "read", "data": {"code": "5.03", "codeMsg": "service_unavailable", "reqPath": "/3/0/0"}}));
+    assert_message(
+        &message,
+        &json!({"reqID": 4, "msgType": "read", "data": {"code": "5.03", "codeMsg": "service_unavailable", "reqPath": "/3/0/0"}}),
+    );
     assert!(message.data("diagnostic").as_str().is_some_and(|text| text.starts_with("queue full")), "{}", message.json);
     device.answer(&first, "2.05", &[], "v");
     for _ in 1..=3 {

@@ -7,17 +7,25 @@ use serde_json::{Value, json};
 /// Path read, payload in hex, elements; `None`: 4.00.
 fn table() -> Vec<(&'static str, String, Option<Vec<(&'static str, Value)>>)> {
     let text = |id: u8, text: &str| format!("c8{id:02x}{:02x}{}", text.len(), hex(text.as_bytes()));
-    let three = format!("{}{}{}", text(0, "Open Mobile Alliance"), text(1, "Lightweight M2M Client"), text(2, "345000123"));
+    let three =
+        format!("{}{}{}", text(0, "Open Mobile Alliance"), text(1, "Lightweight M2M Client"), text(2, "345000123"));
     let long = "ab".repeat(300);
-    let elements = vec![("/3/0/0", json!("Open Mobile Alliance")), ("/3/0/1", json!("Lightweight M2M Client")), ("/3/0/2", json!("345000123"))];
+    let elements = vec![
+        ("/3/0/0", json!("Open Mobile Alliance")),
+        ("/3/0/1", json!("Lightweight M2M Client")),
+        ("/3/0/2", json!("345000123")),
+    ];
     vec![
         // one object instance
         ("/3/0", format!("08003c{three}"), Some(elements.clone())),
         ("/3", format!("08003c{three}"), Some(elements.clone())),
         // several resources
         ("/3/0", three, Some(elements)),
-        ("/3/0", "c40d0000000a 88160c 440000010002 440100010003".to_owned(),
-            Some(vec![("/3/0/13", json!(10)), ("/3/0/22/0", json!("1:2")), ("/3/0/22/1", json!("1:3"))])),
+        (
+            "/3/0",
+            "c40d0000000a 88160c 440000010002 440100010003".to_owned(),
+            Some(vec![("/3/0/13", json!(10)), ("/3/0/22/0", json!("1:2")), ("/3/0/22/1", json!("1:3"))]),
+        ),
         // a multiple resource, ids of 8 and 16 bit
         ("/2/0/2", "8702 417f07 61013601".to_owned(), Some(vec![("/2/0/2/127", json!(7)), ("/2/0/2/310", json!(1))])),
         ("/2/0", "8702 417f07 61013601".to_owned(), Some(vec![("/2/0/2/127", json!(7)), ("/2/0/2/310", json!(1))])),
@@ -27,7 +35,11 @@ fn table() -> Vec<(&'static str, String, Option<Vec<(&'static str, Value)>>)> {
         ("/3", "c10d0a".to_owned(), None),
         ("/3", "c10d0a c10901".to_owned(), None),
         // several object instances
-        ("/3303", "0700e4164441a00000 0701e4164441b00000".to_owned(), Some(vec![("/3303/0/5700", json!(20.0)), ("/3303/1/5700", json!(22.0))])),
+        (
+            "/3303",
+            "0700e4164441a00000 0701e4164441b00000".to_owned(),
+            Some(vec![("/3303/0/5700", json!(20.0)), ("/3303/1/5700", json!(22.0))]),
+        ),
         // object instance with 16 bit id
         ("/3303", "270100e4164441a00000".to_owned(), Some(vec![("/3303/256/5700", json!(20.0))])),
         // resource instances on top, answer to a resource instance
@@ -58,8 +70,10 @@ fn each_shape_gets_its_paths() {
         for format in [&[0x2d, 0x16][..], &[0x06, 0x06]] {
             // 11542 and the pre-standard 1542
             let command = json!({"reqID": 1, "msgType": "read", "data": {"path": path}});
-            let message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, format)], unhex(&payload));
-            let data = elements.as_ref().map_or_else(|| plain("4.00", path), |elements| content("2.05", path, elements));
+            let message =
+                world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, format)], unhex(&payload));
+            let data =
+                elements.as_ref().map_or_else(|| plain("4.00", path), |elements| content("2.05", path, elements));
             assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": data}));
             if elements.is_none() {
                 let diagnostic = message.data("diagnostic").as_str().unwrap_or("");

@@ -61,7 +61,11 @@ fn update_and_deregister_need_the_right_location() {
     let world = World::start();
     let device = world.device("ep1");
     let id = device.location()[1].clone();
-    for path in [vec![b"rd".to_vec(), b"wrong".to_vec()], vec![b"rd".to_vec(), id.clone(), b"x".to_vec()], vec![b"rd".to_vec(), b"ep1".to_vec()]] {
+    for path in [
+        vec![b"rd".to_vec(), b"wrong".to_vec()],
+        vec![b"rd".to_vec(), id.clone(), b"x".to_vec()],
+        vec![b"rd".to_vec(), b"ep1".to_vec()],
+    ] {
         for method in [method::POST, method::DELETE] {
             let request = device.request(method).path(&path);
             assert_eq!(device.exchange(&request).code_text(), "4.04", "{request:?}");
@@ -110,7 +114,10 @@ fn update_renews_the_lifetime() {
     let last = Instant::now();
     world.application.expect("expired", |message| message.json["event"] == "expired");
     let after = last.elapsed();
-    assert!(after > Duration::from_millis(1700) && after < Duration::from_millis(3500), "expired {after:?} after the last Update");
+    assert!(
+        after > Duration::from_millis(1700) && after < Duration::from_millis(3500),
+        "expired {after:?} after the last Update"
+    );
 }
 
 #[test]
@@ -118,5 +125,7 @@ fn update_with_a_shorter_lifetime_counts_from_then_on() {
     let world = World::with(&[("lwm2m.lifecycle_events", "true")]);
     let device = world.device("ep1");
     assert_eq!(device.update(&["lt=1"], "").code_text(), "2.04");
-    world.application.expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == "ep1");
+    world
+        .application
+        .expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == "ep1");
 }

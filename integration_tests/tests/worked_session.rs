@@ -33,7 +33,10 @@ fn worked_session(world: &World) {
     device.send_bytes(&answer);
     let message = world.application.expect("answer", |message| message.kind() == "read");
     assert_eq!(message.topic, "lwm2m/ep1/up/resp");
-    assert_message(&message, &json!({"reqID":1,"msgType":"read","data": content("2.05", "/3/0/0", &[("/3/0/0", json!("EMQ"))])}));
+    assert_message(
+        &message,
+        &json!({"reqID":1,"msgType":"read","data": content("2.05", "/3/0/0", &[("/3/0/0", json!("EMQ"))])}),
+    );
 
     let update = Datagram::new(Kind::Con, 2, 0x000d, &[3]).path(device.location()).query(&["lt=789"]);
     device.send(&update);
@@ -44,7 +47,9 @@ fn worked_session(world: &World) {
     assert_eq!(hex(&device.receive_bytes(integration_tests::PATIENCE).unwrap()), "6142000e04");
 
     // The Update carried no object list: by default it is not reported, and neither is the end.
-    world.application.expect_none(integration_tests::QUIET, "any further message", |message| message.topic.starts_with("lwm2m/ep1/up"));
+    world.application.expect_none(integration_tests::QUIET, "any further message", |message| {
+        message.topic.starts_with("lwm2m/ep1/up")
+    });
     // After the end no command reaches the device.
     world.application.publish("lwm2m/ep1/dn", r#"{"reqID":2,"msgType":"read","data":{"path":"/3/0/0"}}"#);
     device.expect_quiet();

@@ -6,10 +6,28 @@ use serde_json::{Value, json};
 /// Resource of object 33000, type, value, bytes of the value in hex; `None`: refused with 4.00 and nothing sent.
 fn table() -> Vec<(u16, Value, Value, Option<&'static str>)> {
     let integers: &[(i64, &str)] = &[
-        (0, "00"), (1, "01"), (127, "7f"), (128, "0080"), (255, "00ff"), (-1, "ff"), (-128, "80"), (-129, "ff7f"), (12345, "3039"),
-        (32767, "7fff"), (32768, "00008000"), (-32768, "8000"), (-32769, "ffff7fff"), (40000, "00009c40"), (86400, "00015180"),
-        (2_147_483_647, "7fffffff"), (2_147_483_648, "0000000080000000"), (-2_147_483_648, "80000000"), (-2_147_483_649, "ffffffff7fffffff"),
-        (1_700_000_000, "6553f100"), (i64::MAX, "7fffffffffffffff"), (i64::MIN, "8000000000000000"),
+        (0, "00"),
+        (1, "01"),
+        (127, "7f"),
+        (128, "0080"),
+        (255, "00ff"),
+        (-1, "ff"),
+        (-128, "80"),
+        (-129, "ff7f"),
+        (12345, "3039"),
+        (32767, "7fff"),
+        (32768, "00008000"),
+        (-32768, "8000"),
+        (-32769, "ffff7fff"),
+        (40000, "00009c40"),
+        (86400, "00015180"),
+        (2_147_483_647, "7fffffff"),
+        (2_147_483_648, "0000000080000000"),
+        (-2_147_483_648, "80000000"),
+        (-2_147_483_649, "ffffffff7fffffff"),
+        (1_700_000_000, "6553f100"),
+        (i64::MAX, "7fffffffffffffff"),
+        (i64::MIN, "8000000000000000"),
     ];
     let mut rows = Vec::new();
     for (number, bytes) in integers {
@@ -86,7 +104,11 @@ fn table() -> Vec<(u16, Value, Value, Option<&'static str>)> {
 /// The TLV of one resource with this value.
 fn tlv(resource: u16, value: &str) -> String {
     let length = value.len() / 2;
-    let head = if length < 8 { format!("{:02x}{resource:02x}", 0xc0 | length) } else { format!("c8{resource:02x}{length:02x}") };
+    let head = if length < 8 {
+        format!("{:02x}{resource:02x}", 0xc0 | length)
+    } else {
+        format!("c8{resource:02x}{length:02x}")
+    };
     head + value
 }
 
@@ -114,7 +136,11 @@ fn each_type_is_encoded_as_the_contract_says() {
         let message = world.application.answer("ep1");
         assert_message(&message, &json!({"reqID": at, "msgType": "write", "data": plain(code, &path)}));
         if code == "4.00" {
-            assert!(message.data("diagnostic").as_str().is_some_and(|text| text.starts_with("bad command:")), "{command}: {}", message.json);
+            assert!(
+                message.data("diagnostic").as_str().is_some_and(|text| text.starts_with("bad command:")),
+                "{command}: {}",
+                message.json
+            );
         }
     }
     device.expect_quiet();
@@ -124,9 +150,14 @@ fn each_type_is_encoded_as_the_contract_says() {
 fn type_unknown_everywhere_is_refused() {
     let world = World::start();
     let device = world.device_with("ep1", &[], "</50000/0>");
-    for data in [json!({"path": "/50000/0/1", "value": "x"}), json!({"path": "/50000/0/1", "type": "Nonsense", "value": "x"})] {
+    for data in
+        [json!({"path": "/50000/0/1", "value": "x"}), json!({"path": "/50000/0/1", "type": "Nonsense", "value": "x"})]
+    {
         world.application.command("ep1", &json!({"reqID": 1, "msgType": "write", "data": data}));
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "write", "data": plain("4.00", "/50000/0/1")}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "msgType": "write", "data": plain("4.00", "/50000/0/1")}),
+        );
     }
     device.expect_quiet();
 }
@@ -162,7 +193,10 @@ fn hex_encoded_values_are_sent_as_their_bytes() {
         } else {
             "4.00"
         };
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "encoding": "hex", "msgType": "write", "data": plain(code, &path)}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "encoding": "hex", "msgType": "write", "data": plain(code, &path)}),
+        );
     }
     // in a batch every element is hex
     let batch = json!({"reqID": 2, "encoding": "hex", "msgType": "write", "data": {"basePath": "/33000/0", "content": [
@@ -180,7 +214,10 @@ fn hex_encoded_values_are_sent_as_their_bytes() {
         assert_eq!(world.application.answer("ep1").json["encoding"], encoding);
     }
     // and it means nothing for other commands
-    let request = world.command(&device, &json!({"reqID": 4, "encoding": "hex", "msgType": "execute", "data": {"path": "/3/0/4", "args": "zz"}}));
+    let request = world.command(
+        &device,
+        &json!({"reqID": 4, "encoding": "hex", "msgType": "execute", "data": {"path": "/3/0/4", "args": "zz"}}),
+    );
     assert_eq!(request.payload, b"zz");
 }
 
@@ -188,16 +225,24 @@ fn hex_encoded_values_are_sent_as_their_bytes() {
 fn long_values_get_long_lengths() {
     let world = World::start();
     let device = world.device("ep1");
-    for (resource, length, head) in [(0, 7, "c700"), (0, 8, "c80008"), (0, 255, "c800ff"), (0, 256, "d0000100"), (0, 700, "d00002bc")] {
+    for (resource, length, head) in
+        [(0, 7, "c700"), (0, 8, "c80008"), (0, 255, "c800ff"), (0, 256, "d0000100"), (0, 700, "d00002bc")]
+    {
         let value = "a".repeat(length);
         let path = format!("/33000/0/{resource}");
-        let request = world.command(&device, &json!({"reqID": 1, "msgType": "write", "data": {"path": path, "type": "String", "value": value}}));
+        let request = world.command(
+            &device,
+            &json!({"reqID": 1, "msgType": "write", "data": {"path": path, "type": "String", "value": value}}),
+        );
         let expected = format!("{head}{}", "61".repeat(length));
         assert_eq!(hex(&request.payload), expected, "length {length}");
         device.answer(&request, "2.04", &[], "");
         world.application.answer("ep1");
     }
     // an id above 255 takes two bytes
-    let request = world.command(&device, &json!({"reqID": 1, "msgType": "write", "data": {"path": "/33000/0/300", "type": "Integer", "value": 5}}));
+    let request = world.command(
+        &device,
+        &json!({"reqID": 1, "msgType": "write", "data": {"path": "/33000/0/300", "type": "Integer", "value": 5}}),
+    );
     assert_eq!(hex(&request.payload), "e1012c05");
 }
