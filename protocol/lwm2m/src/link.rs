@@ -3,7 +3,7 @@ mod discover;
 mod parser;
 
 pub use discover::parse_discover;
-pub use parser::{Link, parse_links};
+pub use parser::{Attribute, Link, parse_links};
 
 use crate::Path;
 use std::collections::HashSet;

@@ -4,8 +4,9 @@
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Path {
-    depth: u8,
+    // Unused segments are 0, and `ids` stands first: so the derived order is that of the segments, parents before children.
     ids: [u16; 4],
+    depth: u8,
 }
 
 /// Why a text is not a path.

@@ -1,7 +1,7 @@
 //! Object definition files: the OMA DDF shape, `LWM2M/Object/Resources/Item`. Children may come in any order.
 use super::{Finding, ObjectDefinition, Operations, ResourceDefinition};
 use crate::{ResourceType, link::Version};
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use xml::common::Position;
 use xml::reader::{EventReader, ParserConfig, XmlEvent};
 
@@ -168,10 +168,11 @@ impl Reading<'_> {
         let ItemDraft { line, name, multiple, mandatory, range, units, .. } = item;
         let resource = ResourceDefinition { id, name, operations, multiple, mandatory, resource_type, range, units };
         let Some(object) = &mut self.object else { return };
-        if object.resources.contains_key(&id) {
-            self.find(line, false, format!("resource {id} is defined twice: the first stays"));
-        } else {
-            object.resources.insert(id, resource);
+        match object.resources.entry(id) {
+            Entry::Vacant(free) => {
+                free.insert(resource);
+            }
+            Entry::Occupied(_) => self.find(line, false, format!("resource {id} is defined twice: the first stays")),
         }
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! Decoding follows the gateway's contract (chapter 6) where it is more liberal than the specification: devices in the field are
 //! understood rather than corrected. Each module says where.
+mod cbor;
+pub mod choice;
 mod json;
 mod json_scalar;
+mod lwm2m_cbor;
 mod nodes;
 mod opaque;
 mod senml;
+mod senml_cbor;
+mod senml_json;
 mod text;
 mod tlv;
 mod typed;
@@ -131,7 +136,13 @@ pub fn decode(
         ContentFormat::Opaque => opaque::decode(body, base),
         ContentFormat::Tlv => tlv::decode(body, base, types),
         ContentFormat::Json => json::decode(body, base, types, now_unix),
-        _ => Err(DecodeError::new("link-format holds no values", "content format")),
+        ContentFormat::Cbor => cbor::decode(body, base, types),
+        ContentFormat::SenmlJson => senml_json::decode(body, base, types, now_unix, false),
+        ContentFormat::SenmlEtchJson => senml_json::decode(body, base, types, now_unix, true),
+        ContentFormat::SenmlCbor => senml_cbor::decode(body, base, types, now_unix, false),
+        ContentFormat::SenmlEtchCbor => senml_cbor::decode(body, base, types, now_unix, true),
+        ContentFormat::Lwm2mCbor => lwm2m_cbor::decode(body, base, types),
+        ContentFormat::Link => Err(DecodeError::new("link-format holds no values", "content format")),
     }
 }
 
@@ -145,7 +156,13 @@ pub fn encode(format: ContentFormat, base: Path, nodes: &[Node]) -> Result<Vec<u
         ContentFormat::Opaque => opaque::encode(base, nodes),
         ContentFormat::Tlv => tlv::encode(base, nodes),
         ContentFormat::Json => json::encode(base, nodes),
-        _ => Err(EncodeError::NotSingle),
+        ContentFormat::Cbor => cbor::encode(base, nodes),
+        ContentFormat::SenmlJson => senml_json::encode(base, nodes, false),
+        ContentFormat::SenmlEtchJson => senml_json::encode(base, nodes, true),
+        ContentFormat::SenmlCbor => senml_cbor::encode(base, nodes, false),
+        ContentFormat::SenmlEtchCbor => senml_cbor::encode(base, nodes, true),
+        ContentFormat::Lwm2mCbor => lwm2m_cbor::encode(base, nodes),
+        ContentFormat::Link => Err(EncodeError::NotSingle),
     }
 }
 

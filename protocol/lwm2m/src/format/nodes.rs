@@ -1,6 +1,7 @@
-//! The values of one body as they are collected, and what must hold for all of them.
-use super::DecodeError;
+//! The values of one body as they are collected, what must hold for all of them, and how they are arranged by level to be written.
+use super::{DecodeError, EncodeError};
 use crate::{Node, Path, Value};
+use std::collections::HashMap;
 
 /// No body of a real device comes near; it bounds the memory that a hostile one can take.
 pub(super) const MAX_NODES: usize = 65_536;
@@ -54,4 +55,29 @@ impl Nodes {
             Some(pair) => Err(DecodeError::new("the same path twice", nodes[pair[0] as usize].path)),
         }
     }
+}
+
+/// Nodes by their id at one level, in order of first appearance. A node that ends above the level names an empty container, which is
+/// written by having no members.
+pub(super) fn grouped<'a>(nodes: &[&'a Node], level: usize) -> Result<Vec<(u16, Vec<&'a Node>)>, EncodeError> {
+    let mut groups: Vec<(u16, Vec<&Node>)> = Vec::new();
+    let mut places: HashMap<u16, usize> = HashMap::new();
+    for node in nodes {
+        let Some(id) = node.path.ids().get(level).copied() else {
+            if node.value == Value::Empty {
+                continue;
+            }
+            return Err(EncodeError::Path(node.path));
+        };
+        if let Some((_, group)) = groups.last_mut().filter(|(last, _)| *last == id) {
+            group.push(node);
+            continue;
+        }
+        let place = *places.entry(id).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, group)) => group.push(node),
+            None => groups.push((id, vec![node])),
+        }
+    }
+    Ok(groups)
 }

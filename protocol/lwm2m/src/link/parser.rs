@@ -2,13 +2,16 @@
 use super::LinkError;
 use std::borrow::Cow;
 
+/// Name, and value without quotes and escapes if there is one.
+pub type Attribute<'a> = (&'a str, Option<Cow<'a, str>>);
+
 /// One link: `<target>;name=value;…`
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link<'a> {
     /// What stands between the brackets.
     pub target: &'a str,
-    /// Attributes in order: name, and value without quotes and escapes if there is one.
-    pub attributes: Vec<(&'a str, Option<Cow<'a, str>>)>,
+    /// Attributes in order.
+    pub attributes: Vec<Attribute<'a>>,
     /// Byte offset of the link in the payload.
     pub offset: usize,
 }
@@ -92,7 +95,7 @@ impl<'a> Parser<'a> {
     }
 
     /// What follows a semicolon; `None` if nothing does.
-    fn attribute(&mut self) -> Result<Option<(&'a str, Option<Cow<'a, str>>)>, LinkError> {
+    fn attribute(&mut self) -> Result<Option<Attribute<'a>>, LinkError> {
         let name = self.until(&['=', ';', ',']).trim();
         if self.peek() != Some(b'=') {
             return Ok((!name.is_empty()).then_some((name, None)));

@@ -1,4 +1,5 @@
 //! Reads `vectors.json`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken vector file fails the test")]
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use lwm2m::format::{ContentFormat, Types};
@@ -7,24 +8,24 @@ use lwm2m::{Node, Path, ResourceType, Value};
 use serde_json::Value as Json;
 
 /// The moment at which every vector is received, Unix seconds.
-pub const NOW: f64 = 1_763_825_000.5;
+pub(crate) const NOW: f64 = 1_763_825_000.5;
 
 /// One entry, its payload as bytes.
-pub struct Vector {
-    pub id: String,
-    pub format: ContentFormat,
-    pub path: Path,
-    pub operation: String,
-    pub body: Vec<u8>,
-    pub schema: Vec<(u16, u16, ResourceType, bool)>,
+pub(crate) struct Vector {
+    pub(crate) id: String,
+    pub(crate) format: ContentFormat,
+    pub(crate) path: Path,
+    pub(crate) operation: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) schema: Vec<(u16, u16, ResourceType, bool)>,
     /// `None` if it must be refused.
-    pub nodes: Option<Vec<Node>>,
-    pub exact: bool,
+    pub(crate) nodes: Option<Vec<Node>>,
+    pub(crate) exact: bool,
     /// `encode` is `no`.
-    pub decode_only: bool,
-    pub note: String,
+    pub(crate) decode_only: bool,
+    pub(crate) note: String,
     /// The entry itself, for what only link-format has.
-    pub raw: Json,
+    pub(crate) raw: Json,
 }
 
 impl Types for Vector {
@@ -40,14 +41,14 @@ impl Types for Vector {
 }
 
 /// What the gateway's contract demands where it differs from a vector.
-pub enum Contract {
+pub(crate) enum Contract {
     /// These nodes, as path and value.
     Accepts(&'static [&'static str]),
     Refuses,
 }
 
 /// The vectors that the contract overrides.
-pub fn contract_wins(id: &str) -> Option<Contract> {
+pub(crate) fn contract_wins(id: &str) -> Option<Contract> {
     use Contract::{Accepts, Refuses};
     Some(match id {
         // 3.2: Time in TLV is unsigned.
@@ -87,14 +88,14 @@ pub fn contract_wins(id: &str) -> Option<Contract> {
 
 impl Vector {
     /// Encoding and decoding again cannot give the vector's own nodes.
-    pub fn not_reversible(&self) -> bool {
+    pub(crate) fn not_reversible(&self) -> bool {
         // Nothing without a definition says what its bytes are; see `contract_wins` for the others.
         contract_wins(&self.id).is_some() || self.format == ContentFormat::Link
     }
 }
 
 /// All entries of the file.
-pub fn vectors() -> Vec<Vector> {
+pub(crate) fn vectors() -> Vec<Vector> {
     let all: Vec<Json> = serde_json::from_str(include_str!("../vectors.json")).expect("the vectors are JSON");
     assert_eq!(all.len(), 573);
     all.into_iter().map(vector).collect()
@@ -193,6 +194,6 @@ fn node(raw: &Json) -> Node {
 }
 
 /// Bytes of hex digits.
-pub fn unhex(hex: &str) -> Vec<u8> {
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }

@@ -2,8 +2,8 @@
 //! an instance or resource its resources, and a resource instance stands for itself.
 use super::{Kind, value};
 use crate::format::EncodeError;
+use crate::format::nodes::grouped;
 use crate::{Node, Path, Value};
-use std::collections::HashMap;
 
 pub(in crate::format) fn encode(base: Path, nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
     if let Some(stray) = nodes.iter().find(|node| base.depth() == 0 || !node.path.is_within(&base)) {
@@ -54,31 +54,6 @@ fn resource_instances(body: &mut Vec<u8>, nodes: &[&Node]) -> Result<(), EncodeE
         }
     }
     Ok(())
-}
-
-/// Nodes by their id at one level, in order of first appearance. A node that ends above the level names an empty container, which is
-/// written by having no members.
-fn grouped<'a>(nodes: &[&'a Node], level: usize) -> Result<Vec<(u16, Vec<&'a Node>)>, EncodeError> {
-    let mut groups: Vec<(u16, Vec<&Node>)> = Vec::new();
-    let mut places: HashMap<u16, usize> = HashMap::new();
-    for node in nodes {
-        let Some(id) = node.path.ids().get(level).copied() else {
-            if node.value == Value::Empty {
-                continue;
-            }
-            return Err(EncodeError::Path(node.path));
-        };
-        if let Some((_, group)) = groups.last_mut().filter(|(last, _)| *last == id) {
-            group.push(node);
-            continue;
-        }
-        let place = *places.entry(id).or_insert(groups.len());
-        match groups.get_mut(place) {
-            Some((_, group)) => group.push(node),
-            None => groups.push((id, vec![node])),
-        }
-    }
-    Ok(groups)
 }
 
 /// One TLV with the smallest id and length fields.
