@@ -356,15 +356,13 @@ impl Peer {
     fn handle_new_or_duplicate(&mut self, now: Instant, message: Message) {
         let seen = Seen { id: message.id(), fingerprint: message.fingerprint() };
         if let Some((answer, datagram)) = self.duplicates.find(now, seen) {
-            let repeated = match answer {
-                Answer::Pending | Answer::Silence => None,
-                Answer::Acknowledgement => Some(empty(Kind::Acknowledgement, seen.id)),
-                Answer::Reset => Some(empty(Kind::Reset, seen.id)),
-                Answer::Datagram => datagram.map(<[u8]>::to_vec),
-            };
+            let datagram = datagram.map(<[u8]>::to_vec);
             self.tally.duplicates += 1;
-            if let Some(datagram) = repeated {
-                self.transmit(datagram);
+            match answer {
+                Answer::Pending | Answer::Silence => {}
+                Answer::Acknowledgement => self.transmit(empty(Kind::Acknowledgement, seen.id)),
+                Answer::Reset => self.reset(seen.id),
+                Answer::Datagram => datagram.into_iter().for_each(|datagram| self.transmit(datagram)),
             }
             return;
         }

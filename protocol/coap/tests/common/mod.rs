@@ -232,3 +232,32 @@ pub fn notification_of(outputs: &[Output], exchange: ExchangeId) -> (Response, O
 pub fn numbers(message: &Message) -> Vec<u16> {
     message.options().map(|(number, _)| number).collect()
 }
+
+/// SZX of a size.
+pub fn szx(size: usize) -> u8 {
+    (size.trailing_zeros() - 4) as u8
+}
+/// Adds a Block option in the notation of RFC 7959: number/more/size.
+pub fn add_block(message: &mut Message, option: u16, number: u32, more: bool, size: usize) {
+    message.add_uint(option, coap::Block { number, more, exponent: szx(size) }.to_uint());
+}
+/// A Block option in the notation of RFC 7959: number, more, size.
+pub fn block_of(message: &Message, option: u16) -> Option<(u32, bool, usize)> {
+    let block = message.uint(option, 3).map(coap::Block::from_uint)?;
+    Some((block.number, block.more, block.size()))
+}
+/// The part of a body that a block carries.
+pub fn part(body: &[u8], number: u32, size: usize) -> &[u8] {
+    let start = number as usize * size;
+    &body[start..body.len().min(start + size)]
+}
+/// The piggybacked answer with one block of a body.
+pub fn piggyback_block(request: &Message, body: &[u8], number: u32, size: usize) -> Message {
+    let mut message = piggyback(request, Code::CONTENT, part(body, number, size));
+    add_block(&mut message, option::BLOCK2, number, (number as usize + 1) * size < body.len(), size);
+    message
+}
+/// 0, 1, 2 …
+pub fn body(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index % 251) as u8).collect()
+}
