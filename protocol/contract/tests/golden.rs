@@ -429,6 +429,45 @@ fn the_schema_refuses_what_the_parser_refuses() {
     }
 }
 
+const DOCUMENT: &str = include_str!("../../../docs/contract.md");
+
+#[test]
+fn the_examples_of_the_document_fit_the_schema() {
+    let document = contract::schema();
+    let blocks: Vec<&str> = DOCUMENT.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 9, "{}", blocks.len());
+    for block in blocks {
+        let example: serde_json::Value = serde_json::from_str(block).unwrap_or_else(|why| panic!("{why}: {block}"));
+        let fits = |definition| schema_check::check(&document, definition, &example);
+        assert!(fits("command").or_else(|_| fits("message")).is_ok(), "{block}: {:?}", fits("message"));
+    }
+}
+
+#[test]
+fn the_document_names_every_word_of_the_schema() {
+    fn words<'a>(schema: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            match key.as_str() {
+                "enum" | "examples" => {
+                    found.extend(value.as_array().unwrap().iter().filter_map(serde_json::Value::as_str))
+                }
+                "const" => found.extend(value.as_str()),
+                "properties" => found.extend(value.as_object().unwrap().keys().map(String::as_str)),
+                _ => {}
+            }
+            words(value, found);
+        }
+        schema.as_array().into_iter().flatten().for_each(|value| words(value, found));
+    }
+    let schema = contract::schema();
+    let mut found = Vec::new();
+    words(&schema, &mut found);
+    assert!(found.len() > 100);
+    for word in found {
+        assert!(DOCUMENT.contains(word), "{word}");
+    }
+}
+
 /// The part of JSON Schema that the document uses; a keyword it does not know is a failure.
 mod schema_check {
     use serde_json::Value;
