@@ -102,8 +102,8 @@ impl Session {
     fn repeat_with_other_format(&mut self, now: Now, flight: Flight, code: Code) -> Option<Flight> {
         let Some(life) = &mut self.life else { return Some(flight) };
         match flight.chosen {
-            Chosen::Content(format) if code == Code::UNSUPPORTED_CONTENT_FORMAT => life.refused_contents.add(format),
-            Chosen::Accept(format) if code == Code::NOT_ACCEPTABLE => life.refused_accepts.add(format),
+            Chosen::Content(format) if code == Code::UNSUPPORTED_CONTENT_FORMAT => life.refusals.add_content(format),
+            Chosen::Accept(_) if code == Code::NOT_ACCEPTABLE => life.refusals.add_accept(),
             _ => return Some(flight),
         }
         if flight.repeated {

@@ -134,8 +134,7 @@ impl Session {
         let replaced = self.life.replace(Life {
             registration: registration.clone(),
             expires,
-            refused_accepts: Default::default(),
-            refused_contents: Default::default(),
+            refusals: Default::default(),
             pmax: Vec::new(),
         });
         self.give_up = None;
@@ -305,6 +304,7 @@ impl Session {
             (Held::Notification(receipt), false) => self.peer.decline(now.instant, receipt),
             (Held::LastNotification(receipt, observation), true) => {
                 self.peer.confirm(now.instant, receipt);
+                self.transmit_first();
                 self.observation_ended(*observation, false);
             }
             (Held::LastNotification(receipt, observation), false) => {

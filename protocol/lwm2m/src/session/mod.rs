@@ -34,7 +34,7 @@ pub use snapshot::{Patch, Snapshot};
 use crate::catalog::{Catalog, DeviceTypes};
 use crate::link::Version;
 use crate::registration::{LifetimeBounds, Registration};
-use negotiation::RefusedFormats;
+use negotiation::Refusals;
 use randomness::Randomness;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -147,8 +147,7 @@ pub struct Submission {
 struct Life {
     registration: Arc<Registration>,
     expires: Instant,
-    refused_accepts: RefusedFormats,
-    refused_contents: RefusedFormats,
+    refusals: Refusals,
     /// `pmax` as written through the gateway, for observations that fall silent.
     pmax: Vec<(crate::Path, u32)>,
 }
@@ -159,7 +158,7 @@ impl Life {
     }
 
     fn negotiation(&self) -> negotiation::Negotiation<'_> {
-        negotiation::Negotiation::new(&self.registration, self.refused_accepts, self.refused_contents)
+        negotiation::Negotiation::new(&self.registration, self.refusals)
     }
 }
 

@@ -84,6 +84,7 @@ impl Session {
         if response.code == Code::VALID {
             if let Some(receipt) = receipt {
                 self.peer.confirm(now.instant, receipt);
+                self.transmit_first();
             }
             return self.oddity("notification 2.03 without a known ETag");
         }

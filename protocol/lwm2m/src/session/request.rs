@@ -1,6 +1,7 @@
 //! From operations to CoAP requests (contract chapter 4, extensions §1 and §2; TS Transport §6.4).
-use super::negotiation::{Negotiation, check_accept, check_composite};
+use super::negotiation::{Negotiation, check};
 use super::operation::{Attribute, Mode, Operation, Target};
+use crate::format::choice::Use;
 use crate::link::Version;
 use crate::{ContentFormat, Node, Path, Value, format};
 use coap::{Method, Request};
@@ -41,7 +42,7 @@ impl Builder<'_> {
                 Ok(plain(request))
             }
             Operation::Write { target, node, format } => {
-                self.write(Method::Put, target, std::slice::from_ref(node), *format)
+                self.write(Method::Put, Use::Write, target, std::slice::from_ref(node), *format)
             }
             Operation::WriteBatch { target, nodes, mode, format } => {
                 let method = match (target.path.depth(), mode) {
@@ -50,7 +51,7 @@ impl Builder<'_> {
                     (2, Mode::Replace) | (3, _) => Method::Put,
                     _ => return Err("basePath: neither an instance nor a resource".to_owned()),
                 };
-                self.write(method, target, nodes, *format)
+                self.write(method, Use::Write, target, nodes, *format)
             }
             Operation::WriteAttributes { target, attributes } => {
                 check_attributes(attributes)?;
@@ -68,7 +69,7 @@ impl Builder<'_> {
                 Ok(plain(request))
             }
             Operation::Create { target, nodes, format } => match target.path.depth() {
-                1 | 2 => self.write(Method::Post, target, nodes, *format),
+                1 | 2 => self.write(Method::Post, Use::Create, target, nodes, *format),
                 _ => Err("basePath: neither an object nor an instance".to_owned()),
             },
             Operation::Delete { target } => Ok(plain(self.request(Method::Delete, target))),
@@ -94,7 +95,7 @@ impl Builder<'_> {
 
     fn get(&self, target: &Target, asked: Option<ContentFormat>, observe: Option<u32>) -> Result<Built, String> {
         if let Some(format) = asked {
-            check_accept(format, target.path)?;
+            check(format, Use::Read, target.path)?;
         }
         let chosen = if asked.is_none() { self.negotiation.accept() } else { None };
         let mut request = self.request(Method::Get, target);
@@ -106,51 +107,88 @@ impl Builder<'_> {
     fn write(
         &self,
         method: Method,
+        usage: Use,
         target: &Target,
         nodes: &[Node],
         asked: Option<ContentFormat>,
     ) -> Result<Built, String> {
-        let format = match asked {
-            Some(ContentFormat::Link) => return Err("format: link carries no values".to_owned()),
-            Some(format) => format,
-            None => self.negotiation.content().unwrap_or(ContentFormat::Tlv),
+        if let Some(format) = asked {
+            check(format, usage, target.path)?;
+        }
+        let formats = match asked {
+            Some(format) => vec![format],
+            None => self.negotiation.bodies(usage, target.path),
         };
         let mut target = target.clone();
         // LwM2M 1.0 has no resource instances in requests: the resource is written with that one instance (contract 4.2).
-        if format == ContentFormat::Tlv && target.path.depth() == 4 && self.negotiation.version() < Version::new(1, 1) {
+        if formats.first() == Some(&ContentFormat::Tlv)
+            && target.path.depth() == 4
+            && self.negotiation.version() < Version::new(1, 1)
+        {
             target.path = target.path.parent().unwrap_or(target.path);
         }
-        let mut request = self.request(method, &target);
-        request.content_format = Some(format.number());
-        // Nothing to create with: the device chooses everything, and there is no body in any format.
-        if !nodes.is_empty() {
-            request.payload = format::encode(format, target.path, nodes).map_err(|error| error.to_string())?;
-        }
-        Ok(Built { request, chosen: if asked.is_none() { Chosen::Content(format) } else { Chosen::Nothing } })
+        let request = self.request(method, &target);
+        self.with_body(request, target.path, nodes, &formats, asked.is_some())
     }
 
-    fn composite(&self, method: Method, nodes: &[Node], format: ContentFormat, asked: bool) -> Result<Built, String> {
-        let mut request = self.request(method, &Target { path: Path::ROOT, query: Vec::new() });
-        request.content_format = Some(format.number());
-        request.payload = format::encode(format, Path::ROOT, nodes).map_err(|error| error.to_string())?;
-        Ok(Built { request, chosen: if asked { Chosen::Nothing } else { Chosen::Content(format) } })
+    /// Adds the body, in the first of the formats that can express it.
+    fn with_body(
+        &self,
+        mut request: Request,
+        base: Path,
+        nodes: &[Node],
+        formats: &[ContentFormat],
+        asked: bool,
+    ) -> Result<Built, String> {
+        let mut problem = None;
+        for format in formats.iter().copied() {
+            // Nothing to create with: the device chooses everything, and there is no body in any format.
+            let body = if nodes.is_empty() { Ok(Vec::new()) } else { format::encode(format, base, nodes) };
+            match body {
+                Ok(body) => {
+                    request.content_format = Some(format.number());
+                    request.payload = body;
+                    let chosen = if asked { Chosen::Nothing } else { Chosen::Content(format) };
+                    return Ok(Built { request, chosen });
+                }
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        Err(problem.map_or_else(|| "no format".to_owned(), |error| error.to_string()))
     }
 
-    fn composite_format(&self, asked: Option<ContentFormat>) -> Result<ContentFormat, String> {
-        match asked {
-            Some(format) => check_composite(format).map(|()| format),
-            None => Ok(self.negotiation.composite().unwrap_or(ContentFormat::SenmlCbor)),
+    fn composite(
+        &self,
+        method: Method,
+        usage: Use,
+        nodes: &[Node],
+        asked: Option<ContentFormat>,
+    ) -> Result<Built, String> {
+        // Deleting resource instances by null needs the ETCH forms of SenML, which came with 1.2 (L-064).
+        let removes = usage == Use::WriteComposite && nodes.iter().any(|node| node.value == Value::Absent);
+        if removes && self.negotiation.version() < Version::new(1, 2) {
+            return Err("content: null needs LwM2M 1.2".to_owned());
         }
+        if let Some(format) = asked {
+            check(format, usage, Path::ROOT)?;
+        }
+        let formats = match asked {
+            Some(ContentFormat::SenmlJson) if removes => vec![ContentFormat::SenmlEtchJson],
+            Some(ContentFormat::SenmlCbor) if removes => vec![ContentFormat::SenmlEtchCbor],
+            Some(format) => vec![format],
+            None => self.negotiation.composites(removes),
+        };
+        let request = self.request(method, &Target { path: Path::ROOT, query: Vec::new() });
+        self.with_body(request, Path::ROOT, nodes, &formats, asked.is_some())
     }
 
     fn fetch(&self, paths: &[Path], asked: Option<ContentFormat>, observe: Option<u32>) -> Result<Built, String> {
         if paths.is_empty() {
             return Err("paths: none".to_owned());
         }
-        let format = self.composite_format(asked)?;
         let nodes: Vec<_> = paths.iter().map(|path| Node::new(*path, Value::Absent)).collect();
-        let mut built = self.composite(Method::Fetch, &nodes, format, asked.is_some())?;
-        built.request.accept = Some(format.number());
+        let mut built = self.composite(Method::Fetch, Use::ReadComposite, &nodes, asked)?;
+        built.request.accept = built.request.content_format;
         built.request.observe = observe;
         Ok(built)
     }
@@ -159,20 +197,7 @@ impl Builder<'_> {
         if nodes.is_empty() {
             return Err("content: nothing to write".to_owned());
         }
-        let format = self.composite_format(asked)?;
-        if !nodes.iter().any(|node| node.value == Value::Absent) {
-            return self.composite(Method::IPatch, nodes, format, asked.is_some());
-        }
-        // Deleting resource instances by null needs the ETCH forms of SenML, which came with 1.2 (L-064).
-        let etch = match format {
-            _ if self.negotiation.version() < Version::new(1, 2) => {
-                return Err("content: null needs LwM2M 1.2".to_owned());
-            }
-            ContentFormat::SenmlJson => ContentFormat::SenmlEtchJson,
-            ContentFormat::SenmlCbor => ContentFormat::SenmlEtchCbor,
-            other => other,
-        };
-        self.composite(Method::IPatch, nodes, etch, true)
+        self.composite(Method::IPatch, Use::WriteComposite, nodes, asked)
     }
 }
 

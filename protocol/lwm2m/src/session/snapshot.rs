@@ -231,7 +231,8 @@ impl Snapshot {
 }
 
 impl Session {
-    /// The session as it is now; `None` without a registration.
+    /// The session as it is now; `None` without a registration. An observation whose last notification still waits for its delivery is
+    /// left out (the patches keep it until then).
     pub fn snapshot(&self, now: Now) -> Option<Snapshot> {
         let life = self.life.as_ref()?;
         let sent = self.flights.iter().map(|flight| (&flight.command, flight.urgent, true));
@@ -268,8 +269,7 @@ impl Session {
         session.life = Some(Life {
             registration: snapshot.registration,
             expires: now.instant_at(snapshot.expires),
-            refused_accepts: Default::default(),
-            refused_contents: Default::default(),
+            refusals: Default::default(),
             pmax: Vec::new(),
         });
         for stored in snapshot.observations {
