@@ -1,10 +1,20 @@
 //! Starting, reloading and stopping the whole actor system.
+use crate::bridge::intake::Intake;
+use crate::bridge::publisher::Publisher;
+use crate::bridge::{self, Bridge};
+use crate::listener::{self, Listener, Transport};
+use crate::registry::{EndAll, Registry, ReloadAll};
+use crate::shared::Shared;
 use crate::{Health, Settings};
+use actix::prelude::*;
 use lwm2m::catalog::Catalog;
 use lwm2m::session::Policy;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -15,39 +25,152 @@ pub enum StartError {
         /// Where.
         bind: SocketAddr,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The MQTT client cannot be made: a bad address, an unreadable certificate. (A broker that is merely away is no error.)
     #[error("mqtt: {0}")]
     Mqtt(String),
 }
 
+/// Held by every actor that the gateway cannot do without: reports when it is dropped, by a panic say.
+#[derive(Debug)]
+pub(crate) struct Vital {
+    name: &'static str,
+    report: mpsc::Sender<&'static str>,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        // Full: another one has reported already.
+        let _ = self.report.try_send(self.name);
+    }
+}
+
 /// Starts all actors; call it within an actix system (`actix_rt::System`). Returns as soon as the listeners are bound; a broker that is
 /// away is tried again with back-off, see [`Health::is_ready`].
-pub async fn start(_settings: Settings) -> Result<Gateway, StartError> {
-    todo!()
+pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
+    let health = Arc::new(Health::default());
+    let (report, failed) = mpsc::channel(1);
+    let vital = |name| Vital { name, report: report.clone() };
+    let mut sockets = Vec::new();
+    for udp in &settings.udp {
+        let failed = |source| StartError::Bind { bind: udp.bind, source };
+        let bound = listener::bind(udp).map_err(failed)?;
+        let address = bound.address;
+        let (transport, batches) = bound.split().map_err(failed)?;
+        sockets.push((address, Arc::new(transport) as Arc<dyn Transport>, batches));
+    }
+    let local_addresses: Vec<SocketAddr> = sockets.iter().map(|(address, ..)| *address).collect();
+    let mut arbiters = Vec::new();
+    let mut arbiter = || {
+        let arbiter = Arbiter::new();
+        let handle = arbiter.handle();
+        arbiters.push(arbiter);
+        handle
+    };
+
+    let topics = Arc::new(settings.topics);
+    let publisher = Publisher::new(settings.outbox);
+    let count = match settings.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    };
+    let shards: Vec<ArbiterHandle> = (0..count).map(|_| arbiter()).collect();
+    let transports = sockets.iter().map(|(_, transport, _)| transport.clone()).collect();
+    let (tell, told) = oneshot::channel();
+    let registry = {
+        let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
+        let (policy, catalog, vital) = (settings.policy, settings.catalog, vital("registry"));
+        Registry::start_in_arbiter(&arbiter(), move |ctx| {
+            let shared = Arc::new(Shared {
+                registry: ctx.address(),
+                publisher,
+                topics,
+                voice,
+                transports,
+                listeners: OnceLock::new(),
+                stopping: AtomicBool::new(false),
+            });
+            let _ = tell.send(shared.clone());
+            Registry::new(shared, shards, policy, catalog, vital)
+        })
+    };
+    let Ok(shared) = told.await else { return Err(StartError::Mqtt("the registry did not start".to_owned())) };
+
+    let intake = Arc::new(Intake::new(topics.clone(), registry.clone(), publisher.clone()));
+    let bridge = Bridge::new(settings.mqtt, topics, intake.clone(), publisher, health.clone(), vital("bridge"))
+        .map_err(|error| StartError::Mqtt(error.to_string()))?;
+    let bridge = Bridge::start_in_arbiter(&arbiter(), move |_| bridge);
+
+    let mut listeners = Vec::new();
+    for (index, (bind, _, batches)) in sockets.into_iter().enumerate() {
+        let (tell, told) = oneshot::channel();
+        let (registry, vital) = (registry.clone(), vital("listener"));
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        listeners.push(Listener::start_in_arbiter(&arbiter(), move |ctx| {
+            let _ = tell.send(batches().map(|batches| {
+                ctx.add_stream(batches);
+            }));
+            Listener::new(index, registry, vital)
+        }));
+        let read = told.await.unwrap_or_else(|_| Err(io::Error::other("the listener did not start")));
+        read.map_err(|source| StartError::Bind { bind, source })?;
+    }
+    let _ = shared.listeners.set(listeners);
+    health.listeners_bound();
+    let handle = Handle { health, registry };
+    Ok(Gateway { handle, shared, intake, bridge, local_addresses, arbiters, failed })
 }
 
 /// The running gateway.
-#[derive(Debug)]
-pub struct Gateway {}
+pub struct Gateway {
+    handle: Handle,
+    shared: Arc<Shared>,
+    intake: Arc<Intake>,
+    bridge: Addr<Bridge>,
+    local_addresses: Vec<SocketAddr>,
+    arbiters: Vec<Arbiter>,
+    failed: mpsc::Receiver<&'static str>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
+    }
+}
 
 impl Gateway {
     /// A handle for HTTP and signals; cheap to clone, may go to other threads.
     pub fn handle(&self) -> Handle {
-        todo!()
+        self.handle.clone()
     }
+
     /// Bound addresses of the UDP listeners, in the order of the settings.
     pub fn local_addresses(&self) -> &[SocketAddr] {
-        todo!()
+        &self.local_addresses
     }
+
     /// Resolves when an essential actor (listener, registry, bridge) is gone, with its name: the process must end with an error.
     pub async fn failed(&mut self) -> &'static str {
-        todo!()
+        match self.failed.recv().await {
+            Some(name) => name,
+            None => std::future::pending().await,
+        }
     }
-    /// Stops: no more commands are taken, the outbox is flushed for at most `timeout`, the status `offline` is published, sockets close.
-    pub async fn drain(self, _timeout: Duration) -> Drained {
-        todo!()
+
+    /// Stops: no more commands are taken (they are answered 5.03), devices end and what they had under way gets its terminal message, the
+    /// outbox is flushed, the status `offline` is published, sockets close. Takes at most about `timeout` and some seconds of goodbye.
+    pub async fn drain(self, timeout: Duration) -> Drained {
+        self.handle.health.drain();
+        self.intake.drain();
+        let patience = (timeout / 2).min(Duration::from_secs(5));
+        let _ = self.handle.registry.send(EndAll { timeout: patience }).await;
+        let unpublished = self.bridge.send(bridge::Drain { timeout: timeout.saturating_sub(patience) }).await;
+        self.shared.stopping.store(true, Relaxed);
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        Drained { unpublished: unpublished.unwrap_or_else(|_| self.shared.publisher.len()) }
     }
 }
 
@@ -59,16 +182,27 @@ pub struct Drained {
 }
 
 /// Talks to the running gateway.
-#[derive(Clone, Debug)]
-pub struct Handle {}
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) health: Arc<Health>,
+    pub(crate) registry: Addr<Registry>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("health", &self.health).finish_non_exhaustive()
+    }
+}
 
 impl Handle {
     /// What is up.
     pub fn health(&self) -> &Arc<Health> {
-        todo!()
+        &self.health
     }
+
     /// New settings and definitions for all devices (SIGHUP, changed files). Returns once the registry has told every device.
-    pub async fn reload(&self, _policy: Arc<Policy>, _catalog: Arc<Catalog>) {
-        todo!()
+    pub async fn reload(&self, policy: Arc<Policy>, catalog: Arc<Catalog>) {
+        // A registry that is gone is reported by `Gateway::failed`.
+        let _ = self.registry.send(ReloadAll { policy, catalog }).await;
     }
 }

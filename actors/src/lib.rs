@@ -11,17 +11,26 @@
 //!  broker ──► Intake ──── Command ─────┘          Outbox ──► Bridge ──► broker
 //! ```
 //!
-//! [`messages`] is the table of the arrows. Devices live on shards (one arbiter per core, `hash(endpoint) mod n`); each holds one
+//! `messages.rs` is the table of the arrows. Devices live on shards (one arbiter per core, `hash(endpoint) mod n`); each holds one
 //! [`lwm2m::session::Session`] and contains no protocol of its own.
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod bridge;
+mod clock;
+mod device;
 pub mod event;
 pub mod gateway;
 pub mod health;
+mod held;
 pub mod http;
+mod listener;
+mod mailbox;
+mod messages;
 pub mod metrics;
+mod registry;
 pub mod settings;
+mod shared;
 
 pub use admission::Gatekeeper;
 pub use gateway::{Drained, Gateway, Handle, StartError, start};

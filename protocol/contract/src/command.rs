@@ -62,6 +62,16 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// What the JSON parser says may quote the whole payload.
+fn shortened(mut text: String) -> String {
+    const SHOWN: usize = 120;
+    if let Some((at, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 /// A JSON object received as a command.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -77,7 +87,7 @@ impl Command {
     /// Reads the JSON. Everything that can be judged without knowing the device is judged here, the verdict kept for [`Command::check`].
     pub fn parse(payload: &[u8], envelope: Envelope) -> Result<Command, NotACommand> {
         let text = std::str::from_utf8(payload).map_err(|error| NotACommand(error.to_string()))?;
-        let members = Members::parse(text).map_err(|error| NotACommand(error.to_string()))?;
+        let members = Members::parse(text).map_err(|error| NotACommand(shortened(error.to_string())))?;
         let message_type = read_message_type(&members);
         let data = members.get("data").map(|raw| {
             let misfit = |_| BadCommand::new("data", format!("{} where an object belongs", json::kind(raw)));

@@ -1,10 +1,11 @@
-//! Golden files: every kind of command with its operation, every kind of message, each held against the schema.
+//! Golden files: every kind of command with its operation, every kind of message.
 //! `UPDATE_GOLDEN=1 cargo test -p contract --test golden` writes them anew; look at the difference before keeping it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "that is how a test fails")]
 #![allow(clippy::disallowed_methods, reason = "the files lie beside this test")]
 mod common;
 
 use coap::Code;
+use common::files::{Golden, folder, stored};
 use common::{Definitions, address, command, path, registration, render, voice};
 use contract::command::{BadCommand, Command, Envelope, auto_observe_ticket};
 use contract::message::{Problem, Publication, Settings, Voice, dtls_refused, status, without_device};
@@ -12,16 +13,7 @@ use contract::topic::Topics;
 use lwm2m::session::{Address, Answer, Content, Delivery, Ending, Event, Outcome, Refused, Ticket};
 use lwm2m::{Node, Value};
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Name → JSON.
-type Golden = BTreeMap<String, serde_json::Value>;
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
 
 /// Holds what was made against the files: the same names, the same content.
 fn compare(prefix: &str, made: &Golden) {
@@ -37,18 +29,6 @@ fn compare(prefix: &str, made: &Golden) {
         assert_eq!(value, expected, "{name}.json");
     }
     assert_eq!(stored.len(), made.len(), "a file without a case");
-}
-
-fn stored(prefix: &str) -> Golden {
-    let mut stored = Golden::new();
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with(prefix) {
-            stored.insert(name, serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap());
-        }
-    }
-    stored
 }
 
 const COMMANDS: [(&str, &str); 29] = [
@@ -382,145 +362,4 @@ fn lifecycle(all: &mut Messages, device: &Arc<lwm2m::registration::Registration>
     all.add("event-command_queued", &queued);
     let refused = dtls_refused(&Topics::default(), "ep1", address(), "unknown PSK identity", 1_763_825_000.5).unwrap();
     all.add("event-dtls_refused", &refused);
-}
-
-#[test]
-fn golden_files_fit_the_schema() {
-    let document = contract::schema();
-    let check = |definition: &str, value: &serde_json::Value| schema_check::check(&document, definition, value);
-    for (name, golden) in stored("command-") {
-        check("command", &golden["command"]).unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert!(check("message", &golden["command"]).is_err(), "{name} fits as a message too");
-    }
-    for (name, golden) in stored("message-") {
-        check("message", &golden["message"]).unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert!(check("command", &golden["message"]).is_err(), "{name} fits as a command too");
-    }
-    for (name, golden) in stored("status-") {
-        check("status", &golden).unwrap_or_else(|why| panic!("{name}: {why}"));
-    }
-}
-
-#[test]
-fn the_schema_refuses_what_the_parser_refuses() {
-    let document = contract::schema();
-    for bad in [
-        r#"{"data":{"path":"/3"}}"#,
-        r#"{"msgType":"frob","data":{"path":"/3"}}"#,
-        r#"{"msgType":"read"}"#,
-        r#"{"msgType":"read","data":[]}"#,
-        r#"{"msgType":"read","data":{}}"#,
-        r#"{"msgType":"read","data":{"path":5}}"#,
-        r#"{"msgType":"read","data":{"path":"/1/2/3/4/5"}}"#,
-        r#"{"msgType":"read","data":{"path":"/3","format":"xml"}}"#,
-        r#"{"msgType":"write","data":{"path":"/3/0/1"}}"#,
-        r#"{"msgType":"write","data":{"path":"/3/0/1","value":[]}}"#,
-        r#"{"msgType":"write","data":{"basePath":"/3/0","content":[]}}"#,
-        r#"{"msgType":"write","data":{"basePath":"/3/0","content":[5]}}"#,
-        r#"{"msgType":"execute","data":{"path":"/3/0/4","args":true}}"#,
-        r#"{"msgType":"read-composite","data":{"paths":[]}}"#,
-        r#"{"msgType":"write-composite","data":{}}"#,
-        r#"{"msgType":"cancel-observe","data":{"path":"/3","passive":1}}"#,
-    ] {
-        let read = command(bad);
-        assert!(read.check().is_err(), "{bad}");
-        let value = serde_json::from_str(bad).unwrap();
-        assert!(schema_check::check(&document, "command", &value).is_err(), "{bad}");
-    }
-}
-
-/// The part of JSON Schema that the document uses; a keyword it does not know is a failure.
-mod schema_check {
-    use serde_json::Value;
-
-    pub(crate) fn check(document: &Value, definition: &str, value: &Value) -> Result<(), String> {
-        fits(document, &document["$defs"][definition], value)
-    }
-
-    fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-        for (keyword, wanted) in schema.as_object().ok_or("a schema is an object")? {
-            keyword_fits(document, schema, keyword, wanted, value)?;
-        }
-        Ok(())
-    }
-
-    fn keyword_fits(
-        document: &Value,
-        schema: &Value,
-        keyword: &str,
-        wanted: &Value,
-        value: &Value,
-    ) -> Result<(), String> {
-        let wrong = || Err(format!("{keyword} {wanted} does not hold for {value}"));
-        let each = |list: &Value| -> usize {
-            list.as_array().unwrap().iter().filter(|option| fits(document, option, value).is_ok()).count()
-        };
-        let holds = match keyword {
-            "description" | "examples" => true,
-            "$ref" => {
-                let pointer = wanted.as_str().and_then(|text| text.strip_prefix('#')).unwrap();
-                return fits(document, document.pointer(pointer).unwrap(), value);
-            }
-            "type" => match wanted {
-                Value::Array(names) => names.iter().any(|name| is(name.as_str().unwrap(), value)),
-                name => is(name.as_str().unwrap(), value),
-            },
-            "const" => value == wanted,
-            "enum" => wanted.as_array().unwrap().contains(value),
-            "anyOf" => each(wanted) > 0,
-            "oneOf" => each(wanted) == 1,
-            "not" => fits(document, wanted, value).is_err(),
-            "pattern" => {
-                value.as_str().is_none_or(|text| regex::Regex::new(wanted.as_str().unwrap()).unwrap().is_match(text))
-            }
-            "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
-            "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
-            "minItems" => value.as_array().is_none_or(|list| list.len() as u64 >= wanted.as_u64().unwrap()),
-            "items" => {
-                let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-                return list.iter().try_for_each(|item| fits(document, wanted, item));
-            }
-            "required" => match value.as_object() {
-                Some(object) => {
-                    wanted.as_array().unwrap().iter().all(|name| object.contains_key(name.as_str().unwrap()))
-                }
-                None => true,
-            },
-            "properties" => {
-                for (name, schema) in wanted.as_object().unwrap() {
-                    if let Some(member) = value.get(name) {
-                        fits(document, schema, member).map_err(|why| format!("{name}: {why}"))?;
-                    }
-                }
-                true
-            }
-            "additionalProperties" => {
-                let known = schema["properties"].as_object().unwrap();
-                let more = value.as_object().into_iter().flatten().filter(|(name, _)| !known.contains_key(*name));
-                for (name, member) in more {
-                    match wanted {
-                        Value::Bool(allowed) if *allowed => {}
-                        Value::Bool(_) => return Err(format!("{name} is not foreseen")),
-                        schema => fits(document, schema, member).map_err(|why| format!("{name}: {why}"))?,
-                    }
-                }
-                true
-            }
-            other => panic!("keyword {other} is not known to this check"),
-        };
-        if holds { Ok(()) } else { wrong() }
-    }
-
-    fn is(name: &str, value: &Value) -> bool {
-        match name {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "boolean" => value.is_boolean(),
-            "null" => value.is_null(),
-            "number" => value.is_number(),
-            "integer" => value.is_i64() || value.is_u64(),
-            other => panic!("type {other} does not exist"),
-        }
-    }
 }

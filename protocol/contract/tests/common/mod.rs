@@ -1,13 +1,16 @@
 //! What several tests of the contract need.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "that is how a test fails")]
 #![allow(dead_code, reason = "each test file uses its own part")]
+pub(crate) mod files;
+pub(crate) mod schema_check;
+
 use contract::command::{Command, Envelope};
-use contract::message::{Publication, Settings, Voice};
+use contract::message::{Problem, Publication, Settings, Voice, without_device};
 use contract::topic::Topics;
 use lwm2m::format::Types;
 use lwm2m::link::{ObjectList, Version};
 use lwm2m::registration::Registration;
-use lwm2m::session::{Address, Event, Operation};
+use lwm2m::session::{Address, Event, Operation, Target};
 use lwm2m::{Path, ResourceType};
 use std::time::Duration;
 
@@ -86,4 +89,23 @@ pub(crate) fn render(voice: &Voice, event: &Event) -> Vec<Publication> {
 pub(crate) fn json(publication: &Publication) -> serde_json::Value {
     serde_json::from_slice(&publication.payload)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&publication.payload)))
+}
+
+pub(crate) fn target(text: &str) -> Target {
+    Target { path: path(text), query: Vec::new() }
+}
+
+/// What the answer 4.00 to a bad command says.
+pub(crate) fn diagnostic(json: &str) -> String {
+    let command = command(json);
+    let bad = match command.check() {
+        Err(bad) => bad,
+        Ok(()) => command.operation(&Definitions).expect_err(json),
+    };
+    let answer = without_device(&Topics::default(), "lwm2m/ep1/", &command.ticket(), &Problem::Bad(bad));
+    let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!((&answer["data"]["code"], &answer["data"]["codeMsg"]), (&"4.00".into(), &"bad_request".into()));
+    let text = answer["data"]["diagnostic"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("bad command: "), "{text}");
+    text
 }

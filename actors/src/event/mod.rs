@@ -4,8 +4,29 @@
 //! key-values (`event`, `endpoint`, `peer`, `cause`, …; design of the log fields). Their target is [`TARGET`]. Values come from strangers
 //! and may hold anything, line breaks too: a logging back-end writes them through [`Quoted`] (text) or as JSON strings.
 
+//! Lines that a stranger can provoke at will pass a [`Limiter`]; the metric always counts.
+mod broker;
+mod command;
+mod limiter;
+mod network;
+mod observation;
+mod registration;
+
+pub use broker::*;
+pub use command::*;
+pub use limiter::Limiter;
+pub use network::*;
+pub use observation::*;
+pub use registration::*;
+
 /// Log target of all events.
 pub const TARGET: &str = "lwm2m_gateway";
+
+/// Something that happened.
+pub trait Event {
+    /// Writes its log line and counts it.
+    fn emit(self);
+}
 
 /// A value as it may stand in a text log line: bare if it is a plain word, else in quotes with everything outside printable text escaped.
 #[derive(Clone, Copy, Debug)]
@@ -35,5 +56,25 @@ impl std::fmt::Display for Quoted<'_> {
             }
         }
         f.write_str("\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quoted;
+
+    #[test]
+    fn hostile_values_stay_within_one_quoted_field() {
+        for (value, text) in [
+            ("urn:dev:ep-1", "urn:dev:ep-1"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("x\nlevel=ERROR event=forged", "\"x\\nlevel=ERROR event=forged\""),
+            ("a=b", "\"a=b\""),
+            ("\"quoted\\", "\"\\\"quoted\\\\\""),
+            ("\u{1b}[31m\u{202e}", "\"\\u{1b}[31m\\u{202e}\""),
+        ] {
+            assert_eq!(Quoted(value).to_string(), text);
+        }
     }
 }

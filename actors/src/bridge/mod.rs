@@ -1,0 +1,364 @@
+//! The bridge to the broker: holds the connection, empties the outbox into it, and leaves commands to the [`intake`].
+//!
+//! Nothing is published before the command subscription stands, so that an application which reacts to a `register` never loses its
+//! command. While the broker is away publications wait in the outbox; what was under way goes back to its front, in order.
+pub(crate) mod connection;
+pub(crate) mod intake;
+pub(crate) mod outbox;
+pub(crate) mod publisher;
+mod window;
+
+use crate::event::{BrokerDown, BrokerUp, Event, FellBack, SubscribeRefused};
+use crate::gateway::Vital;
+use crate::{Health, Mqtt, MqttVersion, mailbox};
+use actix::fut::{ActorFuture, wrap_future};
+use actix::prelude::*;
+use connection::TIMEOUT;
+use contract::topic::Topics;
+use intake::Intake;
+use paho_mqtt::{AsyncClient, Error, RetainHandling, SubscribeOptions};
+use publisher::Publisher;
+use rand::Rng;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task;
+use std::time::Duration;
+use window::Window;
+
+/// First pause between connection attempts; doubled up to [`PAUSE_MAX`], with jitter.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Pause after the library refused a publication on the spot.
+const STALL: Duration = Duration::from_millis(50);
+
+/// The connection is gone (from the library's callbacks).
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Lost {
+    why: String,
+}
+
+/// Stop: flush for at most this long, say goodbye. Answers with the number of publications that did not get out.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub(crate) struct Drain {
+    pub(crate) timeout: Duration,
+}
+
+/// The actor.
+pub(crate) struct Bridge {
+    settings: Mqtt,
+    topics: Arc<Topics>,
+    intake: Arc<Intake>,
+    publisher: Publisher,
+    health: Arc<Health>,
+    version: MqttVersion,
+    client: AsyncClient,
+    /// Clients of another version, kept because the library may still be inside one of their callbacks.
+    _retired: Vec<AsyncClient>,
+    up: bool,
+    /// A subscription stood before: retained commands have been delivered.
+    subscribed_before: Arc<AtomicBool>,
+    draining: bool,
+    pause: Duration,
+    window: Window,
+    taken: VecDeque<outbox::Entry<publisher::Receipt>>,
+    /// The library refused a publication on the spot: nothing more for [`STALL`].
+    stalled: bool,
+    stall_timer: Option<SpawnHandle>,
+    _vital: Vital,
+}
+
+impl Bridge {
+    /// Checks the settings as far as that is possible without the broker.
+    pub(crate) fn new(
+        settings: Mqtt,
+        topics: Arc<Topics>,
+        intake: Arc<Intake>,
+        publisher: Publisher,
+        health: Arc<Health>,
+        vital: Vital,
+    ) -> Result<Bridge, Error> {
+        let version = settings.version;
+        let client = connection::client(&settings, version)?;
+        // Files and addresses that cannot be used show here, not at three in the morning.
+        connection::options(&settings, version, false)?;
+        Ok(Bridge {
+            window: Window::new(settings.window),
+            settings,
+            topics,
+            intake,
+            publisher,
+            health,
+            version,
+            client,
+            _retired: Vec::new(),
+            up: false,
+            subscribed_before: Arc::new(AtomicBool::new(false)),
+            draining: false,
+            pause: PAUSE_MIN,
+            taken: VecDeque::new(),
+            stalled: false,
+            stall_timer: None,
+            _vital: vital,
+        })
+    }
+
+    /// Commands of QoS 1 and 2 wait at the broker while we are away.
+    fn is_persistent(&self) -> bool {
+        self.topics.command.qos > 0
+    }
+
+    fn listen(&self, ctx: &Context<Self>) {
+        let (intake, subscribed_before) = (self.intake.clone(), self.subscribed_before.clone());
+        // MQTT 5 has its own means against repeated retained messages; 3.1.1 repeats them at each subscription.
+        let repeats = self.version == MqttVersion::V3_1_1;
+        self.client.set_message_callback(move |_, message| {
+            let Some(message) = message else { return };
+            // A panic must not unwind into the C library.
+            let stale = repeats && subscribed_before.load(Relaxed);
+            if catch_unwind(AssertUnwindSafe(|| intake.receive(&message, stale))).is_err() {
+                log::error!(target: crate::event::TARGET, event = "command_refused", topic = message.topic(); "a panic cost this command");
+            }
+        });
+        let address = ctx.address();
+        self.client.set_connection_lost_callback(move |_| {
+            let _ = mailbox::offer(&address, Lost { why: "connection lost".to_owned() });
+        });
+        let address = ctx.address();
+        self.client.set_disconnected_callback(move |_, _, reason| {
+            let _ = mailbox::offer(&address, Lost { why: format!("disconnected by the broker: {reason}") });
+        });
+    }
+
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        let (client, settings, version) = (self.client.clone(), self.settings.clone(), self.version);
+        let persistent = self.is_persistent();
+        let filter = self.topics.command_filter();
+        let qos = i32::from(self.topics.command.qos);
+        let first = !self.subscribed_before.load(Relaxed);
+        let attempt = async move {
+            let options = connection::options(&settings, version, persistent)?;
+            deadline(client.connect(options)).await?;
+            let subscribed = match version {
+                MqttVersion::V5 => {
+                    let retained =
+                        if first { RetainHandling::SendRetainedOnNew } else { RetainHandling::DontSendRetained };
+                    deadline(client.subscribe_with_options(
+                        &filter,
+                        qos,
+                        SubscribeOptions::new(false, true, retained),
+                        None,
+                    ))
+                    .await
+                }
+                MqttVersion::V3_1_1 => deadline(client.subscribe(&filter, qos)).await,
+            };
+            if let Err(error) = subscribed {
+                SubscribeRefused { filter: &filter, error: &error.to_string() }.emit();
+                let _ = deadline(client.disconnect(None)).await;
+                return Err(error);
+            }
+            client.publish(connection::status(&settings, "online"));
+            Ok(())
+        };
+        let attempt =
+            wrap_future::<_, Self>(attempt).map(|result: Result<(), Error>, act: &mut Self, ctx| match result {
+                Ok(()) => act.established(),
+                Err(error) => act.failed(&error, ctx),
+            });
+        ctx.spawn(attempt);
+    }
+
+    fn established(&mut self) {
+        self.up = true;
+        self.pause = PAUSE_MIN;
+        self.subscribed_before.store(true, Relaxed);
+        self.health.broker_up(true);
+        let version = match self.version {
+            MqttVersion::V5 => "5",
+            MqttVersion::V3_1_1 => "3.1.1",
+        };
+        BrokerUp { server: &self.settings.server, version, queued: self.publisher.len() + self.window.len() }.emit();
+    }
+
+    fn failed(&mut self, error: &Error, ctx: &mut Context<Self>) {
+        let never_up = !self.subscribed_before.load(Relaxed);
+        let other = match self.version {
+            MqttVersion::V5 if never_up && connection::may_be_version(error) => Some(MqttVersion::V3_1_1),
+            // It was not the version after all.
+            MqttVersion::V3_1_1 if never_up && self.settings.version == MqttVersion::V5 => Some(MqttVersion::V5),
+            _ => None,
+        };
+        let mut pause = self.next_pause();
+        if let Some(version) = other
+            && let Ok(client) = connection::client(&self.settings, version)
+        {
+            if version == MqttVersion::V3_1_1 {
+                FellBack { server: &self.settings.server, error: &error.to_string() }.emit();
+                pause = Duration::from_millis(10);
+            }
+            self.version = version;
+            self._retired.truncate(8);
+            self._retired.push(std::mem::replace(&mut self.client, client));
+            self.listen(ctx);
+        }
+        self.down(&error.to_string(), false, pause, ctx);
+    }
+
+    fn down(&mut self, why: &str, was_up: bool, pause: Duration, ctx: &mut Context<Self>) {
+        self.up = false;
+        self.health.broker_up(false);
+        let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        BrokerDown { server: &self.settings.server, was_up, error: why, retry_ms }.emit();
+        if !self.draining {
+            ctx.run_later(pause, |act, ctx| act.connect(ctx));
+        }
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause.mul_f64(rand::rng().random_range(0.75..1.25));
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        pause
+    }
+
+    /// Moves publications from the outbox to the library as far as the window allows.
+    fn pump(&mut self, ctx: &mut Context<Self>, cx: &mut task::Context<'_>) {
+        self.window.settle(cx);
+        let returned = self.window.take_returned();
+        if !returned.is_empty() {
+            self.publisher.put_back(returned.into_iter());
+        }
+        while self.up && !self.stalled && self.window.room() > 0 {
+            self.publisher.take(self.window.room(), &mut self.taken, cx.waker());
+            if self.taken.is_empty() {
+                break;
+            }
+            for entry in self.taken.drain(..) {
+                // The library takes nothing: the connection is gone, and its callback follows; or its buffers are full.
+                self.stalled |= !self.window.send(&self.client, entry, self.version == MqttVersion::V5);
+            }
+            self.window.settle(cx);
+        }
+        if self.stalled && self.stall_timer.is_none() {
+            self.stall_timer = Some(ctx.run_later(STALL, |act, _| {
+                act.stalled = false;
+                act.stall_timer = None;
+            }));
+        }
+    }
+}
+
+async fn deadline<T>(operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(TIMEOUT + Duration::from_secs(2), operation).await.unwrap_or(Err(Error::Timeout))
+}
+
+impl Actor for Bridge {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(mailbox::BRIDGE);
+        self.listen(ctx);
+        ctx.spawn(Pump);
+        self.connect(ctx);
+        // A lost connection whose callback found no room is noticed here.
+        ctx.run_interval(Duration::from_secs(1), |act, ctx| {
+            if act.up && !act.client.is_connected() {
+                ctx.notify(Lost { why: "connection lost".to_owned() });
+            }
+        });
+    }
+}
+
+/// Runs [`Bridge::pump`] whenever the actor is polled.
+struct Pump;
+
+impl ActorFuture<Bridge> for Pump {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        act: &mut Bridge,
+        ctx: &mut Context<Bridge>,
+        cx: &mut task::Context<'_>,
+    ) -> task::Poll<()> {
+        act.pump(ctx, cx);
+        task::Poll::Pending
+    }
+}
+
+impl Handler<Lost> for Bridge {
+    type Result = ();
+
+    fn handle(&mut self, lost: Lost, ctx: &mut Self::Context) {
+        // Both callbacks and the timer may report the same loss.
+        if self.up && !self.client.is_connected() {
+            let pause = self.next_pause();
+            self.down(&lost.why, true, pause, ctx);
+        }
+    }
+}
+
+impl Handler<Drain> for Bridge {
+    type Result = ResponseActFuture<Self, usize>;
+
+    fn handle(&mut self, drain: Drain, _: &mut Self::Context) -> Self::Result {
+        self.draining = true;
+        let unsubscribe = {
+            let (client, filter) = (self.client.clone(), self.topics.command_filter());
+            // A persistent subscription stays: what the broker gets meanwhile waits there.
+            let wanted = self.up && !self.is_persistent();
+            async move {
+                if wanted {
+                    let _ = tokio::time::timeout(Duration::from_secs(1), client.unsubscribe(filter)).await;
+                }
+            }
+        };
+        let flush = Flush { deadline: Box::pin(tokio::time::sleep(drain.timeout)) };
+        Box::pin(
+            wrap_future::<_, Self>(unsubscribe)
+                .then(|(), _, _| flush)
+                .then(|(), act: &mut Self, _| {
+                    let (client, settings, up) = (act.client.clone(), act.settings.clone(), act.up);
+                    wrap_future(async move {
+                        if up {
+                            let goodbye = client.publish(connection::status(&settings, "offline"));
+                            let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+                            let _ = tokio::time::timeout(Duration::from_secs(2), client.disconnect(None)).await;
+                        }
+                    })
+                })
+                .map(|(), act: &mut Self, ctx| {
+                    act.up = false;
+                    act.health.broker_up(false);
+                    ctx.run_later(Duration::from_millis(100), |_, ctx| ctx.stop());
+                    act.publisher.len() + act.window.len()
+                }),
+        )
+    }
+}
+
+/// Waits until everything is out, or the time is over.
+struct Flush {
+    deadline: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl ActorFuture<Bridge> for Flush {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        act: &mut Bridge,
+        ctx: &mut Context<Bridge>,
+        cx: &mut task::Context<'_>,
+    ) -> task::Poll<()> {
+        act.pump(ctx, cx);
+        if act.publisher.len() == 0 && act.window.is_empty() {
+            return task::Poll::Ready(());
+        }
+        self.deadline.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,170 @@
+//! Publications handed to the MQTT library and not yet completed.
+//!
+//! They complete almost in order, so only one of them is asked to wake the bridge: the first while somebody waits for a receipt, else one
+//! that is far enough back to refill the window in a batch.
+use super::connection::is_refusal;
+use super::outbox::Entry;
+use super::publisher::Receipt;
+use crate::event::{Event, PublishRefused};
+use crate::metrics;
+use contract::message::Publication;
+use paho_mqtt::{AsyncClient, DeliveryToken, Error, Message, MessageBuilder, Properties, PropertyCode};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// Connections that one publication may outlive before it is given up: it may be the very reason why the broker breaks off.
+const ATTEMPTS: u8 = 5;
+
+struct InFlight {
+    token: Option<DeliveryToken>,
+    result: Option<Result<(), Error>>,
+    entry: Entry<Receipt>,
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Window({} of {})", self.in_flight.len(), self.size)
+    }
+}
+
+/// The window.
+pub(crate) struct Window {
+    size: usize,
+    in_flight: VecDeque<InFlight>,
+    /// Failed with the connection, oldest first.
+    returned: Vec<Entry<Receipt>>,
+    /// Receipts in flight.
+    receipts: usize,
+}
+
+impl Window {
+    pub(crate) fn new(size: usize) -> Window {
+        Window { size: size.max(1), in_flight: VecDeque::new(), returned: Vec::new(), receipts: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.returned.is_empty()
+    }
+
+    /// What is in it, to be told at the end.
+    pub(crate) fn len(&self) -> usize {
+        self.in_flight.len() + self.returned.len()
+    }
+
+    /// How many more may go out. None while failed ones wait for their followers: the order must stay.
+    pub(crate) fn room(&self) -> usize {
+        if self.returned.is_empty() { self.size.saturating_sub(self.in_flight.len()) } else { 0 }
+    }
+
+    /// Failed publications, once all that went out after them have come back too.
+    pub(crate) fn take_returned(&mut self) -> Vec<Entry<Receipt>> {
+        if self.in_flight.is_empty() { std::mem::take(&mut self.returned) } else { Vec::new() }
+    }
+
+    /// Publishes; `false` if the library did not take it.
+    pub(crate) fn send(&mut self, client: &AsyncClient, mut entry: Entry<Receipt>, properties: bool) -> bool {
+        let payload = std::mem::take(&mut entry.publication.payload);
+        let message = message(&entry.publication, payload, properties);
+        let (token, result) = match client.try_publish(message) {
+            Ok(token) => (Some(token), None),
+            Err(Error::Publish(code, message)) => {
+                entry.publication.payload = message.payload().to_vec();
+                (None, Some(Err(Error::from(code))))
+            }
+            Err(error) => (None, Some(Err(error))),
+        };
+        let taken = token.is_some();
+        self.receipts += usize::from(entry.receipt.is_some());
+        self.in_flight.push_back(InFlight { token, result, entry });
+        taken
+    }
+
+    /// Takes out what is complete, and asks one of the others to wake the bridge.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        loop {
+            while let Some(first) = self.in_flight.front_mut()
+                && first.poll(&mut Context::from_waker(Waker::noop()))
+            {
+                if let Some(done) = self.in_flight.pop_front() {
+                    self.complete(done);
+                }
+            }
+            let Some(last) = self.in_flight.len().checked_sub(1) else { break };
+            let chosen = if self.receipts == 0 { last.min(self.size / 2) } else { 0 };
+            if !self.in_flight[chosen].poll(cx) {
+                break;
+            }
+            // It completed meanwhile: then the first most likely did too.
+            if !self.in_flight[0].poll(cx) {
+                break;
+            }
+        }
+        metrics::IN_FLIGHT.set(i64::try_from(self.in_flight.len()).unwrap_or(i64::MAX));
+    }
+
+    fn complete(&mut self, done: InFlight) {
+        let InFlight { token, result, mut entry } = done;
+        self.receipts -= usize::from(entry.receipt.is_some());
+        let error = match result {
+            Some(Err(error)) => error,
+            _ => {
+                metrics::PUBLISHED.increment();
+                if let Some(receipt) = entry.receipt {
+                    receipt.settle(true);
+                }
+                return;
+            }
+        };
+        // Only what the library took counts as an attempt.
+        entry.attempts += u8::from(token.is_some());
+        if is_refusal(&error) || entry.attempts >= ATTEMPTS {
+            let publication = &entry.publication;
+            PublishRefused { endpoint: &publication.endpoint, topic: &publication.topic, error: &error.to_string() }
+                .emit();
+            if let Some(receipt) = entry.receipt {
+                receipt.settle(false);
+            }
+            return;
+        }
+        metrics::PUBLISH_RETRIED.increment();
+        if let Some(token) = token {
+            entry.publication.payload = token.message().payload().to_vec();
+        }
+        self.returned.push(entry);
+    }
+}
+
+impl InFlight {
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.result.is_none()
+            && let Some(token) = &mut self.token
+            && let Poll::Ready(result) = Pin::new(token).poll(cx)
+        {
+            self.result = Some(result);
+        }
+        self.result.is_some()
+    }
+}
+
+fn message(publication: &Publication, payload: Vec<u8>, properties: bool) -> Message {
+    let builder = MessageBuilder::new().topic(&*publication.topic).payload(payload).qos(i32::from(publication.qos));
+    match properties {
+        true => builder.properties(properties_of(publication)).finalize(),
+        false => builder.finalize(),
+    }
+}
+
+fn properties_of(publication: &Publication) -> Properties {
+    let mut properties = Properties::new();
+    // They fail only for text with NUL or beyond 64 kB; the message is worth more than its properties.
+    let _ = properties.push_string(PropertyCode::ContentType, "application/json");
+    if !publication.endpoint.is_empty() {
+        let _ = properties.push_string_pair(PropertyCode::UserProperty, "ep", &publication.endpoint);
+    }
+    if let Some(correlation) = &publication.correlation_data {
+        let _ = properties.push_binary(PropertyCode::CorrelationData, correlation.clone());
+    }
+    properties
+}

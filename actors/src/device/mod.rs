@@ -1,0 +1,375 @@
+//! The device actor: each message is one call on its [`Session`], then its outputs are drained ([`reaction`]).
+//!
+//! A panic within a turn costs the message of that turn ([`revival`]); one outside of it ends the actor, which its listener notices.
+mod reaction;
+mod revival;
+
+use crate::clock;
+use crate::event::{CommandQueued, CommandReceived, CommandRefused, Event};
+use crate::listener::DeviceDied;
+use crate::mailbox;
+use crate::metrics;
+use crate::registry::{Registry, Stopping};
+use crate::shared::Shared;
+use actix::prelude::*;
+use contract::command::Command;
+use contract::message::{Problem, Voice, without_device};
+use lwm2m::catalog::Catalog;
+use lwm2m::directory::DeviceKey;
+use lwm2m::session::{Accepted, Address, Delivery, Ending, Now, Policy, Session, Submission, Ticket};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a device is reached; one allocation shared by everybody who knows the device.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) key: DeviceKey,
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) addr: Addr<Device>,
+}
+
+/// The first message of every device: who it is.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Begin(pub(crate) Arc<Link>);
+
+/// A datagram from the address where the device lives, or one that names the device.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub(crate) struct Datagram {
+    pub(crate) now: Now,
+    pub(crate) from: Address,
+    /// Address of ours that it was sent to.
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A command for this device.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Submit {
+    pub(crate) command: Box<Command>,
+    /// The mountpoint that it was addressed to.
+    pub(crate) mountpoint: Arc<str>,
+    pub(crate) received: Instant,
+}
+
+/// What became of a notification or Send: safe with the broker, or not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settled {
+    pub(crate) delivery: Delivery,
+    pub(crate) kept: bool,
+}
+
+/// The registration ends from our side.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct End(pub(crate) Ending);
+
+/// New settings.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reload {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+/// The registry has forgotten this device: nothing more comes from there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Leave;
+
+/// What the API shows of one device.
+#[derive(Message)]
+#[rtype(result = "Option<State>")]
+pub(crate) struct Inspect;
+
+/// Answer to [`Inspect`].
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct State {
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) address: Option<std::net::SocketAddr>,
+    pub(crate) location: String,
+    pub(crate) lwm2m: String,
+    pub(crate) lifetime: u64,
+    pub(crate) expires_in: u64,
+    pub(crate) queue_mode: bool,
+    pub(crate) awake: bool,
+    pub(crate) mountpoint: Option<Arc<str>>,
+    pub(crate) objects: Vec<String>,
+    pub(crate) waiting: usize,
+    pub(crate) outstanding: usize,
+    pub(crate) observing: usize,
+}
+
+/// A command that has not come to its end.
+#[derive(Debug)]
+struct Pending {
+    ticket: Ticket,
+    received: Instant,
+}
+
+/// The actor.
+pub(crate) struct Device {
+    shared: Arc<Shared>,
+    link: Option<Arc<Link>>,
+    session: Session,
+    policy: Arc<Policy>,
+    catalog: Arc<Catalog>,
+    /// Since the first registration.
+    voice: Option<Box<Identity>>,
+    pending: Vec<Pending>,
+    timer: Option<(SpawnHandle, Instant)>,
+    /// Address of ours that the device speaks to.
+    local: Option<IpAddr>,
+    /// Turns in a row that ended in a panic.
+    panics: u8,
+    phase: Phase,
+}
+
+/// How a registered device appears on MQTT.
+struct Identity {
+    voice: Voice,
+    mountpoint: Arc<str>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Registered, or about to be.
+    Living,
+    /// Without a registration; kept so that repeated datagrams get their old answers.
+    Lingering,
+    /// The registry has been told to forget this device.
+    Leaving,
+}
+
+impl Device {
+    pub(crate) fn new(shared: Arc<Shared>, endpoint: &str, policy: Arc<Policy>, catalog: Arc<Catalog>) -> Device {
+        let session = Session::new(endpoint, policy.clone(), catalog.clone(), rand::random());
+        Device {
+            shared,
+            link: None,
+            session,
+            policy,
+            catalog,
+            voice: None,
+            pending: Vec::new(),
+            timer: None,
+            local: None,
+            panics: 0,
+            phase: Phase::Living,
+        }
+    }
+
+    fn registry(&self) -> &Addr<Registry> {
+        &self.shared.registry
+    }
+
+    /// One timer at most. A timer that fires too early costs less than one that is set anew at every datagram.
+    fn schedule(&mut self, ctx: &mut Context<Self>, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return };
+        if let Some((handle, at)) = self.timer {
+            if at <= deadline {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let delay = deadline.saturating_duration_since(Instant::now());
+        let handle = ctx.run_later(delay, |act, ctx| {
+            act.timer = None;
+            act.turn(ctx, clock::now(), |session, now| session.handle_timeout(now));
+        });
+        self.timer = Some((handle, deadline));
+    }
+
+    /// Begins to go: the registry forgets this device first, so that no command is lost in its mailbox.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        if self.phase != Phase::Leaving
+            && let Some(link) = self.link.clone()
+        {
+            self.phase = Phase::Leaving;
+            let address = self.session.address();
+            mailbox::insist(ctx, &self.registry().clone(), Stopping { link, address });
+        }
+    }
+
+    fn linger(&mut self, ctx: &mut Context<Self>, time: Duration) {
+        if self.phase == Phase::Living {
+            self.phase = Phase::Lingering;
+            ctx.run_later(time, |act, ctx| {
+                if act.phase == Phase::Lingering && act.session.registration().is_none() {
+                    act.leave(ctx);
+                }
+            });
+        }
+    }
+
+    fn refuse(&self, submit: &Submit, problem: &Problem) {
+        CommandRefused { endpoint: &submit.mountpoint, cause: &"not registered" }.emit();
+        let ticket = submit.command.ticket();
+        let publication = without_device(&self.shared.topics, &submit.mountpoint, &ticket, problem);
+        let _ = self.shared.publisher.publish(publication, None, false);
+    }
+}
+
+impl Actor for Device {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(mailbox::DEVICE);
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        metrics::COMMANDS_PENDING.add(-i64::try_from(self.pending.len()).unwrap_or(0));
+        if self.phase != Phase::Leaving
+            && let Some(link) = self.link.take()
+            && !self.shared.is_stopping()
+        {
+            let address = self.session.address();
+            if let Some(listener) = self.shared.listener(address.map_or(0, |address| address.listener)) {
+                let _ = mailbox::offer(listener, DeviceDied { link, address: address.map(|address| address.socket) });
+            }
+        }
+    }
+}
+
+impl Handler<Begin> for Device {
+    type Result = ();
+
+    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+        self.link = Some(begin.0);
+    }
+}
+
+impl Handler<Datagram> for Device {
+    type Result = ();
+
+    fn handle(&mut self, datagram: Datagram, ctx: &mut Self::Context) {
+        let Datagram { now, from, local, bytes } = datagram;
+        self.local = local;
+        self.turn(ctx, now, |session, now| session.handle_datagram(now, from, &bytes));
+    }
+}
+
+impl Handler<Submit> for Device {
+    type Result = ();
+
+    fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
+        let now = clock::now();
+        let endpoint = self.link.as_ref().map(|link| link.endpoint.clone()).unwrap_or_default();
+        let command = &submit.command;
+        CommandReceived { endpoint: &endpoint, op: command.message_type(), req: command.request_id() }.emit();
+        let Some(identity) = &self.voice else { return self.refuse(&submit, &Problem::NotRegistered) };
+        let ticket = command.ticket();
+        let operation = match command.operation(&self.session.types()) {
+            Ok(operation) => operation,
+            Err(bad) => {
+                CommandRefused { endpoint: &endpoint, cause: &bad }.emit();
+                let _ = self.shared.publisher.publish(identity.voice.bad_command(&ticket, &bad), None, false);
+                return;
+            }
+        };
+        let submission = Submission {
+            operation,
+            ticket: ticket.clone(),
+            expires: command.expiry().and_then(|expiry| submit.received.checked_add(expiry)),
+            immediate: command.is_immediate(),
+        };
+        // Entered first: the outcome may come within the same turn.
+        self.pending.push(Pending { ticket: ticket.clone(), received: submit.received });
+        metrics::COMMANDS_PENDING.increment();
+        let mut taken = None;
+        self.turn(ctx, now, |session, now| taken = Some(session.submit(now, submission)));
+        match taken {
+            Some(Ok(Accepted::Sent)) | None => {}
+            Some(Ok(Accepted::Queued { waiting })) => {
+                CommandQueued { endpoint: &endpoint, queued: waiting }.emit();
+                if let Some(identity) = &self.voice
+                    && let Some(publication) = identity.voice.queued(&ticket, waiting, now.unix)
+                {
+                    let _ = self.shared.publisher.publish(publication, None, false);
+                }
+            }
+            Some(Err(refused)) => {
+                CommandRefused { endpoint: &endpoint, cause: &refused }.emit();
+                self.settle(&ticket);
+                if let Some(identity) = &self.voice {
+                    let _ = self.shared.publisher.publish(identity.voice.refused(&ticket, &refused), None, false);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Settled> for Device {
+    type Result = ();
+
+    fn handle(&mut self, settled: Settled, ctx: &mut Self::Context) {
+        let Settled { delivery, kept } = settled;
+        self.turn(ctx, clock::now(), |session, now| match kept {
+            true => session.confirm(now, delivery),
+            false => session.decline(now, delivery),
+        });
+    }
+}
+
+impl Handler<End> for Device {
+    type Result = ();
+
+    fn handle(&mut self, end: End, ctx: &mut Self::Context) {
+        self.turn(ctx, clock::now(), |session, now| session.end(now, end.0));
+        // Without a registration there was nothing to end, and nothing else ends the actor.
+        self.leave(ctx);
+    }
+}
+
+impl Handler<Reload> for Device {
+    type Result = ();
+
+    fn handle(&mut self, reload: Reload, ctx: &mut Self::Context) {
+        let Reload { policy, catalog } = reload;
+        (self.policy, self.catalog) = (policy.clone(), catalog.clone());
+        self.turn(ctx, clock::now(), |session, now| session.reload(now, policy, catalog));
+    }
+}
+
+impl Handler<Leave> for Device {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        // Registered again in the meantime: the device learns at its next Update that it must once more.
+        if self.session.registration().is_some()
+            && let Some(link) = &self.link
+        {
+            crate::event::Ended { endpoint: &link.endpoint, ending: Ending::Removed }.emit();
+        }
+        ctx.stop();
+    }
+}
+
+impl Handler<Inspect> for Device {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
+        let now = clock::now();
+        MessageResult(self.session.registration().map(|registration| State {
+            endpoint: registration.endpoint.as_str().into(),
+            address: self.session.address().map(|address| address.socket),
+            location: format!("/{}", registration.location.join("/")),
+            lwm2m: format!("{}.{}", registration.version.major, registration.version.minor),
+            lifetime: registration.lifetime.as_secs(),
+            expires_in: self.session.remaining_lifetime(now).unwrap_or_default().as_secs(),
+            queue_mode: registration.queue_mode,
+            awake: self.session.is_awake(now),
+            mountpoint: self.voice.as_ref().map(|identity| identity.mountpoint.clone()),
+            objects: registration.objects.as_ref().map(|objects| objects.links.clone()).unwrap_or_default(),
+            waiting: self.session.waiting(),
+            outstanding: self.session.outstanding(),
+            observing: self.session.observing(),
+        }))
+    }
+}

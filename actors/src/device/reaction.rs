@@ -1,0 +1,206 @@
+//! From a session's outputs to the world: datagrams, publications, notices to the registry, log.
+use super::{Device, Identity, Phase};
+use crate::bridge::publisher::Receipt;
+use crate::event::{self, Event as _};
+use crate::mailbox;
+use crate::metrics;
+use crate::registry;
+use actix::prelude::*;
+use contract::message::{Publication, Voice};
+use lwm2m::registration::Registration;
+use lwm2m::session::{Delivery, Ending, Event, Now, Outcome, Output, Session, Ticket};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the answer to a DELETE may be asked for again (EXCHANGE_LIFETIME, RFC 7252 §4.8.2).
+const LINGER: Duration = Duration::from_secs(247);
+
+impl Device {
+    /// One call on the session, then everything that it wants done.
+    pub(super) fn turn(&mut self, ctx: &mut Context<Self>, now: Now, call: impl FnOnce(&mut Session, Now)) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            call(&mut self.session, now);
+            self.drain(ctx, now)
+        }));
+        match outcome {
+            Ok(()) => self.panics = 0,
+            Err(panic) => self.revive(ctx, now, panic_text(&*panic)),
+        }
+    }
+
+    pub(super) fn drain(&mut self, ctx: &mut Context<Self>, now: Now) {
+        let mut verdicts = Vec::new();
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(to, datagram) => self.shared.transmit(to, self.local, &datagram),
+                Output::Event(event) => self.react(ctx, now, &event, &mut verdicts),
+                // Nothing survives a restart before there is a store.
+                Output::Persist(_) => {}
+                Output::Timeout(deadline) => {
+                    if verdicts.is_empty() {
+                        return self.schedule(ctx, deadline);
+                    }
+                    for (delivery, kept) in verdicts.drain(..) {
+                        match kept {
+                            true => self.session.confirm(now, delivery),
+                            false => self.session.decline(now, delivery),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn react(&mut self, ctx: &mut Context<Self>, now: Now, event: &Event, verdicts: &mut Vec<(Delivery, bool)>) {
+        let Some(link) = self.link.clone() else { return };
+        let endpoint = &*link.endpoint;
+        match event {
+            Event::Registered { registration, replaced } => {
+                self.registered(ctx, registration, replaced.is_some());
+            }
+            Event::Updated { registration, with_objects } => {
+                event::Updated { endpoint, with_objects: *with_objects }.emit();
+                let updated = registry::Updated { link: link.clone(), registration: registration.clone() };
+                mailbox::insist(ctx, &self.registry().clone(), updated);
+            }
+            Event::Ended { ending, .. } => {
+                event::Ended { endpoint, ending: *ending }.emit();
+                mailbox::insist(ctx, &self.registry().clone(), registry::Ended { link: link.clone() });
+                match ending {
+                    Ending::Deregistered => self.linger(ctx, LINGER),
+                    _ => self.leave(ctx),
+                }
+            }
+            Event::NeverRegistered { code, reason } => {
+                event::RegistrationRefused { endpoint, from: self.session.address(), code: *code, reason }.emit();
+                self.leave(ctx);
+            }
+            Event::Stray { from, datagram } => {
+                let datagram = super::Datagram { now, from: *from, local: self.local, bytes: datagram.clone() };
+                if mailbox::offer(self.registry(), registry::FirstContact { datagram, stray: true }).is_err() {
+                    metrics::DROPPED_REGISTRY_BUSY.increment();
+                }
+            }
+            Event::Moved { from, to } => {
+                event::Moved { endpoint, from: from.socket, to: to.socket }.emit();
+                let moved = registry::Moved { link: link.clone(), from: *from, to: *to };
+                mailbox::insist(ctx, &self.registry().clone(), moved);
+            }
+            Event::Awake => event::Awake { endpoint }.emit(),
+            Event::Asleep { queued } => event::Asleep { endpoint, queued: *queued }.emit(),
+            Event::Sent { .. } => event::CommandSent { endpoint }.emit(),
+            Event::Acknowledged { .. } => {}
+            Event::Finished { ticket, outcome, observing } => self.finished(endpoint, now, ticket, outcome, *observing),
+            Event::Notified { answer, .. } => event::Notified { endpoint, code: answer.code }.emit(),
+            Event::ObservationEnded { lost, .. } => event::ObserveEnded { endpoint, lost: *lost }.emit(),
+            Event::DataSent { nodes, .. } => event::DataSent { endpoint, values: nodes.len() }.emit(),
+            Event::Progress { done, total, .. } => event::Progress { endpoint, done: *done, total: *total }.emit(),
+            Event::Oddity { what } => event::Oddity { endpoint, what }.emit(),
+        }
+        let delivery = match event {
+            Event::Notified { delivery, .. } => *delivery,
+            Event::DataSent { delivery, .. } => Some(*delivery),
+            _ => None,
+        };
+        let mut publications = Vec::new();
+        if let Some(identity) = &self.voice {
+            identity.voice.render_typed(event, now.unix, Some(&self.session.types()), &mut publications);
+        }
+        self.publish(publications, delivery, verdicts);
+    }
+
+    /// Publishes; a delivery is decided at once (QoS 0), or when the broker has acknowledged the last of its publications.
+    fn publish(
+        &self,
+        publications: Vec<Publication>,
+        delivery: Option<Delivery>,
+        verdicts: &mut Vec<(Delivery, bool)>,
+    ) {
+        let last = publications.len().saturating_sub(1);
+        let mut kept = Some(true);
+        for (i, publication) in publications.into_iter().enumerate() {
+            let receipt = match (delivery, &self.link) {
+                (Some(delivery), Some(link)) if i == last && publication.qos > 0 => {
+                    kept = None;
+                    Some(Receipt { link: link.clone(), delivery })
+                }
+                _ => None,
+            };
+            if !self.shared.publisher.publish(publication, receipt, delivery.is_some()) {
+                kept = Some(false);
+                break;
+            }
+        }
+        if let (Some(delivery), Some(kept)) = (delivery, kept) {
+            if !kept && let Some(link) = &self.link {
+                event::Declined { endpoint: &link.endpoint }.emit();
+            }
+            verdicts.push((delivery, kept));
+        }
+    }
+
+    fn registered(&mut self, ctx: &mut Context<Self>, registration: &Arc<Registration>, replaced: bool) {
+        let (Some(link), Some(from)) = (self.link.clone(), self.session.address()) else { return };
+        let location = format!("/{}", registration.location.join("/"));
+        event::Registered {
+            endpoint: &link.endpoint,
+            from,
+            location: &location,
+            lifetime: registration.lifetime.as_secs(),
+            replaced,
+        }
+        .emit();
+        let shared = self.shared.clone();
+        match shared.topics.expand(registration, from) {
+            Ok(topics) => {
+                let mountpoint = topics.mountpoint.clone();
+                let voice = Voice::new(&shared.topics, topics, registration, shared.voice);
+                self.voice = Some(Box::new(Identity { voice, mountpoint }));
+            }
+            // Admission lets no such registration through; without topics the device is served, but not heard.
+            Err(reason) => {
+                self.voice = None;
+                event::Oddity { endpoint: &link.endpoint, what: &reason }.emit();
+            }
+        }
+        self.phase = Phase::Living;
+        // Told before the `register` message can be seen by anybody, so that a command in reaction finds its device.
+        let notice = registry::Registered {
+            link,
+            registration: registration.clone(),
+            address: from,
+            mountpoint: self.voice.as_ref().map(|identity| identity.mountpoint.clone()),
+            first: !replaced,
+        };
+        mailbox::insist(ctx, &self.registry().clone(), notice);
+    }
+
+    fn finished(&mut self, endpoint: &str, now: Now, ticket: &Ticket, outcome: &Outcome, observing: Option<u32>) {
+        let elapsed = self.settle(ticket).map(|received| now.instant.saturating_duration_since(received));
+        event::CommandFinished { endpoint, outcome, elapsed }.emit();
+        if observing.is_some() {
+            event::ObserveStarted { endpoint }.emit();
+        }
+    }
+
+    /// Strikes a command off the list; when it was received, if it was on it.
+    pub(super) fn settle(&mut self, ticket: &Ticket) -> Option<std::time::Instant> {
+        let position = self.pending.iter().position(|pending| pending.ticket == *ticket)?;
+        let pending = self.pending.remove(position);
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+        metrics::COMMANDS_PENDING.decrement();
+        Some(pending.received)
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "panic without a text",
+    }
+}
