@@ -224,7 +224,7 @@ fn a_register_that_never_completes_is_given_up() {
 
 #[test]
 fn the_doorman_has_the_last_word() {
-    let admission = Arc::new(Doorman { refuses: vec!["ep1".to_owned()] });
+    let admission = Arc::new(Doorman { refuses: vec!["ep1".to_owned()], bars: vec![] });
     let mut bench = Bench::with(Policy { admission, ..policy() });
     let step = bench.register(&["ep=ep1", "lt=60", "lwm2m=1.0"], LINKS);
     assert_eq!(step.story(), "→4.03 NeverRegistered");
@@ -565,4 +565,44 @@ fn auto_observe_follows_the_object_list_of_a_first_registration() {
         let step = bench.register(&["ep=ep1", "lt=77", "lwm2m=1.0"], links);
         assert_eq!(step.sent().len(), 1, "not on a registration that replaces one");
     }
+}
+
+#[test]
+fn the_doorman_is_asked_before_a_session_moves() {
+    for (home, stranger) in [(address(1), address(2)), (secure(1), secure(2))] {
+        let admission = Arc::new(Doorman { refuses: vec![], bars: vec![stranger] });
+        let mut bench = Bench::with(Policy { admission, ..policy() });
+        bench.home = home;
+        bench.register(&["ep=ep1", "lt=60", "lwm2m=1.1"], "</3/0>");
+        let update = bench.update_message(&[], "");
+        let step = bench.datagram_from(stranger, &update.encode());
+        assert_eq!(step.story(), "→4.03 Oddity");
+        let register = bench.request(POST, &["rd"], &["ep=ep1", "lt=60", "lwm2m=1.1"], b"</3/0>");
+        assert_eq!(bench.datagram_from(stranger, &register.encode()).story(), "→4.03 Oddity");
+        assert_eq!(bench.session.address(), Some(home));
+    }
+}
+
+#[test]
+fn a_register_in_blocks_from_a_new_address_disturbs_nothing_until_it_is_whole() {
+    let mut bench = Bench::usual();
+    bench.send("a", read("/3/0/0"));
+    let new = address(50_009);
+    let blocks: Vec<_> = b"</3/0>,</6/0>,</3303/0>".chunks(16).collect();
+    let mut stories = Vec::new();
+    for (number, block) in blocks.iter().enumerate() {
+        let mut message = bench.request(POST, &["rd"], &["ep=ep1", "lt=60", "lwm2m=1.0"], block);
+        message.add_uint(option::BLOCK1, (number as u32) << 4 | u32::from(number == 0) << 3);
+        stories.push(bench.datagram_from(new, &message.encode()).story());
+        assert_eq!(bench.session.address(), Some(if number == 0 { bench.home } else { new }));
+    }
+    assert_eq!(stories, ["→2.31", "→2.01 Moved Registered →Get Sent"]);
+    // One that stops half way is forgotten.
+    let mut message = bench.request(POST, &["rd"], &["ep=ep1", "lt=60", "lwm2m=1.0"], &[b'<'; 16]);
+    message.add_uint(option::BLOCK1, 8);
+    assert_eq!(bench.datagram_from(address(50_010), &message.encode()).story(), "→2.31");
+    bench.home = new;
+    bench.update(&["lt=80000"], "");
+    assert_eq!(bench.wait(1000.0).finished().len(), 1);
+    assert_eq!(bench.session.address(), Some(new));
 }

@@ -20,11 +20,12 @@ pub const EPOCH: f64 = 1_700_000_000.0;
 #[derive(Debug, Default)]
 pub struct Doorman {
     pub refuses: Vec<String>,
+    pub bars: Vec<Address>,
 }
 
 impl Admission for Doorman {
-    fn admit(&self, registration: &Registration, _from: Address) -> Result<(), (Code, String)> {
-        match self.refuses.contains(&registration.endpoint) {
+    fn admit(&self, registration: &Registration, from: Address) -> Result<(), (Code, String)> {
+        match self.refuses.contains(&registration.endpoint) || self.bars.contains(&from) {
             true => Err((Code::FORBIDDEN, "not on the list".to_owned())),
             false => Ok(()),
         }
