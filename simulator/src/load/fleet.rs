@@ -1,14 +1,13 @@
 //! Many lean devices driven by one thread.
 
 use super::member::{Member, Observed, Pending, Purpose};
+use super::network::{Batch, Network};
 use super::statistics::Statistics;
 use crate::message::{Code, Kind, Message, option};
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What the devices of a fleet are.
@@ -94,38 +93,31 @@ pub struct Flow {
 }
 
 /// All devices of one run. Dropping it closes their sockets.
-#[derive(Debug)]
 pub struct Fleet {
     plan: Plan,
-    poll: Poll,
-    events: Events,
+    network: Network,
+    batch: Batch,
     members: Vec<Member>,
     timers: BinaryHeap<Reverse<(Instant, usize, u16)>>,
     outstanding: usize,
     statistics: Statistics,
-    buffer: Vec<u8>,
     next_notifier: usize,
 }
 
-/// Devices per source address: below the 28,232 ports that Linux gives out by itself.
-const PER_ADDRESS: usize = 20_000;
-
 impl Fleet {
-    /// Binds one socket per device, on 127.0.0.1, 127.0.0.2, … for a gateway on the loopback network, else on any
-    /// address. Raises the limit of open files as far as needed and allowed.
+    /// Provides for so many devices; nothing is sent yet.
     ///
     /// # Errors
-    /// When the limit does not suffice or a socket cannot be bound.
+    /// When a socket cannot be bound, or more would be needed than may be open.
     pub fn new(plan: Plan, devices: usize) -> io::Result<Fleet> {
         let mut fleet = Fleet {
+            network: Network::new(plan.gateway)?,
             plan,
-            poll: Poll::new()?,
-            events: Events::with_capacity(1024),
+            batch: Batch::default(),
             members: Vec::new(),
             timers: BinaryHeap::new(),
             outstanding: 0,
             statistics: Statistics::default(),
-            buffer: vec![0; 65_536],
             next_notifier: 0,
         };
         fleet.grow(devices)?;
@@ -138,22 +130,10 @@ impl Fleet {
     /// As [`Fleet::new`].
     pub fn grow(&mut self, devices: usize) -> io::Result<()> {
         let total = self.members.len() + devices;
-        let wanted = total as u64 + 1024;
-        if rlimit::increase_nofile_limit(wanted)? < wanted {
-            return Err(io::Error::other(format!("{wanted} open files are needed and not allowed (ulimit -n)")));
-        }
-        for index in self.members.len()..total {
-            let local = match self.plan.gateway.ip() {
-                IpAddr::V4(ip) if ip.is_loopback() => IpAddr::V4(loopback(index / PER_ADDRESS)),
-                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-            };
-            let mut socket = UdpSocket::bind(SocketAddr::new(local, 0))?;
-            socket.connect(self.plan.gateway)?;
-            self.poll.registry().register(&mut socket, Token(index), Interest::READABLE)?;
-            let message_id = (index as u16).wrapping_mul(40_503);
-            self.members.push(Member { socket, message_id, location: None, pending: None, observed: Vec::new() });
-        }
+        self.network.grow(total)?;
+        // Message ids of neighbours lie far apart, so that no one is taken for another's.
+        let members = (self.members.len()..total).map(|index| Member::new((index as u16).wrapping_mul(40_503)));
+        self.members.extend(members);
         Ok(())
     }
 
@@ -289,33 +269,19 @@ impl Fleet {
 
     /// Waits for datagrams at most `patience`, handles them all and the timers.
     fn turn(&mut self, patience: Duration) -> io::Result<()> {
-        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
-        let polled = self.poll.poll(&mut events, Some(patience));
-        match polled {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                self.events = events;
-                return Err(error);
-            }
-            _ => {}
-        }
-        for event in &events {
-            self.drain(event.token().0);
-        }
-        self.events = events;
-        self.handle_timers(Instant::now());
-        Ok(())
-    }
-
-    fn drain(&mut self, index: usize) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        // Any error means that nothing more can be read now, an echoed ICMP error included.
-        while let Ok(length) = self.members[index].socket.recv(&mut buffer) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let received = self.network.receive(patience, &mut batch);
+        for (device, bytes) in batch.iter() {
             self.statistics.received += 1;
-            if let Ok(message) = Message::decode(&buffer[..length]) {
-                self.handle(index, &message);
+            if let Ok(message) = Message::decode(bytes)
+                && device < self.members.len()
+            {
+                self.handle(device, &message);
             }
         }
-        self.buffer = buffer;
+        self.batch = batch;
+        self.handle_timers(Instant::now());
+        received
     }
 
     fn handle(&mut self, index: usize, message: &Message) {
@@ -476,8 +442,8 @@ impl Fleet {
     }
 
     fn transmit(&mut self, index: usize, bytes: &[u8]) {
-        match self.members[index].socket.send(bytes) {
-            Ok(_) => self.statistics.sent += 1,
+        match self.network.send(index, bytes) {
+            Ok(()) => self.statistics.sent += 1,
             // As good as lost on the way: retransmission is what helps.
             Err(_) => self.statistics.send_errors += 1,
         }
@@ -490,12 +456,6 @@ const TICK: Duration = Duration::from_micros(500);
 /// How many messages may be out after `elapsed`.
 fn pace(rate: Option<f64>, elapsed: Duration, count: usize) -> usize {
     rate.map_or(count, |rate| ((rate * elapsed.as_secs_f64()) as usize + 1).min(count))
-}
-
-/// 127.0.0.1, 127.0.0.2, …
-fn loopback(number: usize) -> Ipv4Addr {
-    let number = number as u32 + 1;
-    Ipv4Addr::from(0x7f00_0000 | number)
 }
 
 /// Registers `devices` devices evenly within `period`, waits for all answers, and gives the counters: a gateway that

@@ -1,6 +1,5 @@
-//! One lean device: a socket, a location, its observations.
+//! One lean device: a location, its observations, what it waits for.
 
-use mio::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 /// What a CON message of a member was for.
@@ -34,7 +33,6 @@ pub(super) struct Observed {
 /// One device of a fleet.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) socket: UdpSocket,
     pub(super) message_id: u16,
     pub(super) location: Option<Box<str>>,
     /// At most one CON message at a time (NSTART 1).
@@ -43,6 +41,10 @@ pub(super) struct Member {
 }
 
 impl Member {
+    pub(super) fn new(message_id: u16) -> Member {
+        Member { message_id, location: None, pending: None, observed: Vec::new() }
+    }
+
     pub(super) fn next_message_id(&mut self) -> u16 {
         self.message_id = self.message_id.wrapping_add(1);
         self.message_id

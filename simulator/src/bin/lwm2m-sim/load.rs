@@ -12,7 +12,7 @@ pub(crate) struct Load {
     /// Gateway or server, host and port.
     #[arg(long, default_value = "127.0.0.1:5683")]
     server: String,
-    /// Number of devices, each with a socket of its own.
+    /// Number of devices, each with an address of its own.
     #[arg(long, short = 'n', default_value_t = 1000)]
     devices: usize,
     /// Endpoint names: this and a number from 0.

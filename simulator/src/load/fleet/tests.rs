@@ -123,9 +123,3 @@ fn the_storm_is_paced() {
     assert!(start.elapsed() >= Duration::from_millis(390));
     assert_eq!((statistics.registered, statistics.retransmissions), (200, 0));
 }
-
-#[test]
-fn source_addresses_stay_on_the_loopback_network() {
-    assert_eq!(loopback(0), Ipv4Addr::LOCALHOST);
-    assert_eq!(loopback(2), Ipv4Addr::new(127, 0, 0, 3));
-}
