@@ -3,11 +3,12 @@ SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 CARGO ?= cargo
 
-.PHONY: help run build test format lint package clean
+.PHONY: help run build test bench format lint package clean
 
 help:
 	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
 	@echo "make test     formatting, lints, all tests; installs what they need"
+	@echo "make bench    what messages, commands and idle devices cost, against mosquitto"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
 	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
 	@echo "make clean    remove everything that was built"
@@ -24,6 +25,10 @@ test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory format lint
 	$(CARGO) test --workspace --locked
+
+bench: build
+	@tools/setup.sh test
+	@$(CARGO) run --release --locked --quiet --package integration_tests --bin gateway-bench -- $(BENCH)
 
 format:
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then set -x; $(CARGO) fmt --all --check; \

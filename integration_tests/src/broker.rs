@@ -65,6 +65,11 @@ impl Broker {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the broker runs").id()
+    }
+
     /// Ends it: an outage.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -24,7 +24,10 @@ pub fn simulator() -> &'static Path {
 
 fn build(package: &str, name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own executable");
-    let profile = test.ancestors().nth(2).expect("tests live in target/<profile>/deps");
+    let folder = test.parent().expect("an executable lives in a folder");
+    // Tests live in target/<profile>/deps, programs of the bench one above.
+    let profile =
+        if folder.ends_with("deps") { folder.parent().expect("`deps` lies in the profile's folder") } else { folder };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--quiet", "--package", package]);
     if profile.file_name().is_some_and(|name| name == "release") {
