@@ -129,10 +129,9 @@ fn sort(body: &[u8], received: &Received, answers: &Sender<(u64, Instant)>) {
         } else if let Some(at) = find(payload, b"\"reqID\":") {
             let digits = payload[at + 8..].iter().take_while(|c| c.is_ascii_digit());
             let id = digits.fold(0u64, |id, digit| id * 10 + u64::from(digit - b'0'));
-            if find(payload, b"\"code\":\"2.").is_none() {
-                if received.errors.fetch_add(1, Ordering::Relaxed) == 0 {
-                    eprintln!("the first answer with an error: {}", String::from_utf8_lossy(payload));
-                }
+            let failed = find(payload, b"\"code\":\"2.").is_none();
+            if failed && received.errors.fetch_add(1, Ordering::Relaxed) == 0 {
+                eprintln!("the first answer with an error: {}", String::from_utf8_lossy(payload));
             }
             let _ = answers.send((id, Instant::now()));
         }
