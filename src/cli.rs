@@ -4,6 +4,7 @@ mod demo;
 mod objects;
 mod output;
 mod run;
+mod schema;
 
 use crate::exit::Exit;
 use clap::{Parser, Subcommand};
@@ -41,6 +42,8 @@ enum Command {
         #[command(subcommand)]
         command: ObjectsCommand,
     },
+    /// Print the JSON Schema of the MQTT messages: commands, and what comes back.
+    Schema,
     /// Show the gateway at work: built-in broker, simulated devices, and the MQTT traffic in plain words.
     Demo {
         /// The configuration; its ports are replaced by the next free ones when they are taken.
@@ -66,6 +69,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Run { config } => run::run(&config),
             Command::Check { config } => check::check(&config),
             Command::Objects { command: ObjectsCommand::Check { folder } } => objects::check(&folder),
+            Command::Schema => schema::schema(),
             Command::Demo { config } => demo::demo(&config),
         },
         Err(error) => {

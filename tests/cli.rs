@@ -102,3 +102,14 @@ fn objects_check_tells_one_line_for_each_bad_file_and_a_summary() {
     assert_eq!((status(&output), words(&output.stdout)), (0, "0 ok, 0 warnings, 0 errors\n".to_owned()));
     assert_eq!(status(&gateway(&["objects", "check", "/nonexistent"])), 1);
 }
+
+#[test]
+fn schema_prints_a_json_schema_of_both_directions() {
+    let output = gateway(&["schema"]);
+    assert_eq!(status(&output), 0);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(schema["$schema"].is_string(), "{schema}");
+    for name in ["read", "write-attr", "coap_timeout"] {
+        assert!(schema.to_string().contains(name), "{name}");
+    }
+}
