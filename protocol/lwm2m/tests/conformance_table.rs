@@ -3,7 +3,8 @@
 
 const TABLE: &str = include_str!("../../../docs/lwm2m-conformance.md");
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 13] = [
+    ("addresses", include_str!("addresses.rs")),
     ("catalog", include_str!("catalog.rs")),
     ("contract/commands", include_str!("../../contract/tests/commands.rs")),
     ("contract/topics", include_str!("../../contract/tests/topics.rs")),
@@ -11,6 +12,7 @@ const FILES: [(&str, &str); 11] = [
     ("link_vectors", include_str!("link_vectors.rs")),
     ("observation", include_str!("observation.rs")),
     ("operations", include_str!("operations.rs")),
+    ("outcomes", include_str!("outcomes.rs")),
     ("queue_mode", include_str!("queue_mode.rs")),
     ("registration", include_str!("registration.rs")),
     ("restart", include_str!("restart.rs")),
