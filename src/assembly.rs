@@ -1,7 +1,7 @@
 //! The one file that knows all actors: turns the configuration into their settings and starts them.
-use crate::config::{Configuration, Finding, Mqtt, MqttVersion, Server};
+use crate::config::{Configuration, Mqtt, MqttVersion, Server};
 use crate::{broker, definitions};
-use actors::{Gatekeeper, Gateway, OutboxLimits, Settings, StartError, Tls, UdpListener};
+use actors::{DtlsListener, Gatekeeper, Gateway, Identities, OutboxLimits, Settings, StartError, Tls, UdpListener};
 use lwm2m::catalog::Catalog;
 use lwm2m::session::Policy;
 use std::future::Future;
@@ -33,18 +33,8 @@ pub(crate) struct Assembly {
     pub(crate) catalog: Arc<Catalog>,
     /// Bound address of the HTTP server.
     pub(crate) http: SocketAddr,
-}
-
-/// What the configuration may ask for but this version cannot do.
-pub(crate) fn unavailable(configuration: &Configuration) -> Vec<Finding> {
-    let file = configuration.file.display().to_string();
-    let reason = "this version does not speak DTLS yet; remove the listener or wait for a later version";
-    let listeners = configuration.listeners.dtls.iter().enumerate();
-    listeners
-        .map(|(index, listener)| {
-            Finding::error(&file, format!("listeners.dtls[{index}]"), format!("{}: {reason}", listener.bind))
-        })
-        .collect()
+    /// Who the peers of DTLS associations are.
+    pub(crate) identities: Arc<Identities>,
 }
 
 /// Starts everything, within an actix system. Returns when all sockets are bound and the built-in broker, if wanted, answers; the
@@ -64,10 +54,11 @@ pub(crate) async fn start(
             broker::own_connection(&configuration.mqtt, &configuration.broker)
         }
     };
-    let gateway = actors::start(settings(configuration, &mqtt, catalog.clone())).await?;
+    let identities = Arc::new(Identities::default());
+    let gateway = actors::start(settings(configuration, &mqtt, catalog.clone(), identities.clone())).await?;
     let bind = configuration.http.bind;
     let (server, http) = actors::http::serve(bind, gateway.handle()).map_err(|error| Failure::Http(bind, error))?;
-    Ok((Assembly { gateway, catalog, http }, server))
+    Ok((Assembly { gateway, catalog, http, identities }, server))
 }
 
 /// Reads the definitions and logs what is wrong with them; `None` when the folder cannot be read at all.
@@ -93,7 +84,7 @@ pub(crate) fn catalog(folder: &Path) -> Option<Catalog> {
 }
 
 /// Settings of all sessions.
-pub(crate) fn policy(configuration: &Configuration) -> Arc<Policy> {
+pub(crate) fn policy(configuration: &Configuration, identities: &Arc<Identities>) -> Arc<Policy> {
     let lwm2m = &configuration.lwm2m;
     let coap = coap::Config {
         transmission: configuration.coap.clone(),
@@ -108,18 +99,30 @@ pub(crate) fn policy(configuration: &Configuration) -> Arc<Policy> {
         queue_max: lwm2m.queue_max,
         auto_observe: lwm2m.auto_observe.clone(),
         auto_observe_ticket: contract::command::auto_observe_ticket,
-        admission: Arc::new(Gatekeeper::new(lwm2m.topics.clone())),
+        admission: Arc::new(Gatekeeper::new(lwm2m.topics.clone(), identities.clone())),
         raw_unknown_objects: lwm2m.raw_unknown_objects,
         address_change: lwm2m.address_change,
     })
 }
 
-fn settings(configuration: &Configuration, mqtt: &Mqtt, catalog: Arc<Catalog>) -> Settings {
+fn settings(
+    configuration: &Configuration,
+    mqtt: &Mqtt,
+    catalog: Arc<Catalog>,
+    identities: Arc<Identities>,
+) -> Settings {
     let lwm2m = &configuration.lwm2m;
     let listeners = configuration.listeners.udp.iter();
+    let secure = configuration.listeners.dtls.iter();
     Settings {
         shards: configuration.runtime.shards,
         udp: listeners.map(|udp| UdpListener { bind: udp.bind, receive_buffer: udp.receive_buffer }).collect(),
+        dtls: secure
+            .map(|dtls| DtlsListener {
+                socket: UdpListener { bind: dtls.bind, receive_buffer: dtls.receive_buffer },
+                materials: dtls.materials.clone(),
+            })
+            .collect(),
         mqtt: connection(mqtt),
         topics: lwm2m.topics.clone(),
         voice: contract::message::Settings {
@@ -127,7 +130,8 @@ fn settings(configuration: &Configuration, mqtt: &Mqtt, catalog: Arc<Catalog>) -
             update_always: lwm2m.update_always,
             raw_unknown: lwm2m.raw_unknown_objects,
         },
-        policy: policy(configuration),
+        policy: policy(configuration, &identities),
+        identities,
         catalog,
         outbox: OutboxLimits { messages: mqtt.outbox_messages, bytes: mqtt.outbox_bytes },
     }

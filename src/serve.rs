@@ -5,6 +5,7 @@ use crate::definitions::Watch;
 use crate::exit::Exit;
 use crate::logging::Logging;
 use crate::signals::{self, Signals, Wish};
+use actors::Identities;
 use lwm2m::catalog::Catalog;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
     log::info!(version, coap:? = assembly.gateway.local_addresses(), http:% = assembly.http; "gateway started");
     signals::tell_ready();
     let watch = watch(&configuration);
-    let Assembly { mut gateway, catalog, .. } = assembly;
-    let mut state = State { configuration, environment, catalog, watch, logging };
+    let Assembly { mut gateway, catalog, identities, .. } = assembly;
+    let mut state = State { configuration, environment, catalog, watch, identities, logging };
     let handle = gateway.handle();
     tokio::pin!(http);
     let exit = loop {
@@ -86,6 +87,7 @@ struct State<'a> {
     environment: Environment,
     catalog: Arc<Catalog>,
     watch: Option<Watch>,
+    identities: Arc<Identities>,
     logging: &'a Logging,
 }
 
@@ -115,10 +117,20 @@ impl State<'_> {
                     log::error!("the log level cannot be changed: {error}");
                 }
                 self.configuration = new;
+                self.renew_materials(handle).await;
             }
         }
         self.reload_definitions(handle).await;
         log::info!("reloaded");
+    }
+
+    /// New credentials and certificates for the DTLS listeners.
+    async fn renew_materials(&self, handle: &actors::Handle) {
+        for (index, dtls) in self.configuration.listeners.dtls.iter().enumerate() {
+            if let Err(error) = handle.renew(index, dtls.materials.clone()).await {
+                log::error!(listener:% = dtls.bind; "the new credentials cannot be used, the old ones stay in force: {error}");
+            }
+        }
     }
 
     /// The folder of definitions changed.
@@ -127,7 +139,7 @@ impl State<'_> {
         if let Ok(Some(catalog)) = spawn_blocking(move || assembly::catalog(&folder)).await {
             self.catalog = Arc::new(catalog);
         }
-        handle.reload(assembly::policy(&self.configuration), self.catalog.clone()).await;
+        handle.reload(assembly::policy(&self.configuration, &self.identities), self.catalog.clone()).await;
     }
 }
 

@@ -2,18 +2,19 @@
 use crate::bridge::intake::Intake;
 use crate::bridge::publisher::Publisher;
 use crate::bridge::{self, Bridge};
-use crate::listener::{self, Listener, Transport};
+use crate::listener::{self, DtlsTransport, Listener, Renew, Secure, Transport};
 use crate::registry::{EndAll, Registry, ReloadAll};
 use crate::shared::Shared;
 use crate::{Health, Settings};
 use actix::prelude::*;
+use handshake::{Endpoint, Materials};
 use lwm2m::catalog::Catalog;
 use lwm2m::session::Policy;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Why the gateway did not start.
@@ -26,6 +27,14 @@ pub enum StartError {
         bind: SocketAddr,
         /// Why.
         source: io::Error,
+    },
+    /// A DTLS listener cannot use its credentials or certificates.
+    #[error("listeners.dtls: {bind}: {source}")]
+    Dtls {
+        /// Which.
+        bind: SocketAddr,
+        /// Why.
+        source: handshake::SetupError,
     },
     /// The MQTT client cannot be made: a bad address, an unreadable certificate. (A broker that is merely away is no error.)
     #[error("mqtt: {0}")]
@@ -58,7 +67,21 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         let bound = listener::bind(udp).map_err(failed)?;
         let address = bound.address;
         let (transport, batches) = bound.split().map_err(failed)?;
-        sockets.push((address, Arc::new(transport) as Arc<dyn Transport>, batches));
+        sockets.push((address, Arc::new(transport) as Arc<dyn Transport>, batches, None));
+    }
+    let mut secure_transports = Vec::new();
+    for dtls in settings.dtls {
+        let bind = dtls.socket.bind;
+        let failed = |source| StartError::Bind { bind, source };
+        let bound = listener::bind(&dtls.socket).map_err(failed)?;
+        let address = bound.address;
+        let (udp, batches) = bound.split().map_err(failed)?;
+        let endpoint = Endpoint::new(dtls.materials, handshake::Limits::default(), Instant::now())
+            .map_err(|source| StartError::Dtls { bind, source })?;
+        let secure = Secure::new(endpoint, Arc::new(udp), settings.identities.clone());
+        let transport = Arc::new(DtlsTransport::default());
+        secure_transports.push(transport.clone());
+        sockets.push((address, transport as Arc<dyn Transport>, batches, Some(Box::new(secure))));
     }
     let local_addresses: Vec<SocketAddr> = sockets.iter().map(|(address, ..)| *address).collect();
     let mut arbiters = Vec::new();
@@ -76,7 +99,8 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         count => count,
     };
     let shards: Vec<ArbiterHandle> = (0..count).map(|_| arbiter()).collect();
-    let transports = sockets.iter().map(|(_, transport, _)| transport.clone()).collect();
+    let transports = sockets.iter().map(|(_, transport, ..)| transport.clone()).collect();
+    let identities = settings.identities;
     let (tell, told) = oneshot::channel();
     let registry = {
         let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
@@ -89,6 +113,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
                 voice,
                 transports,
                 listeners: OnceLock::new(),
+                identities,
                 stopping: AtomicBool::new(false),
             });
             let _ = tell.send(shared.clone());
@@ -103,7 +128,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let bridge = Bridge::start_in_arbiter(&arbiter(), move |_| bridge);
 
     let mut listeners = Vec::new();
-    for (index, (bind, _, batches)) in sockets.into_iter().enumerate() {
+    for (index, (bind, _, batches, secure)) in sockets.into_iter().enumerate() {
         let (tell, told) = oneshot::channel();
         let (registry, vital) = (registry.clone(), vital("listener"));
         let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -111,14 +136,18 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
             let _ = tell.send(batches().map(|batches| {
                 ctx.add_stream(batches);
             }));
-            Listener::new(index, registry, vital)
+            Listener::new(index, registry, secure, vital)
         }));
         let read = told.await.unwrap_or_else(|_| Err(io::Error::other("the listener did not start")));
         read.map_err(|source| StartError::Bind { bind, source })?;
     }
+    for (transport, listener) in secure_transports.iter().zip(&listeners[settings.udp.len()..]) {
+        transport.connect(listener.clone());
+    }
+    let secure_listeners = listeners[settings.udp.len()..].to_vec();
     let _ = shared.listeners.set(listeners);
     health.listeners_bound();
-    let handle = Handle { health, registry };
+    let handle = Handle { health, registry, secure_listeners };
     Ok(Gateway { handle, shared, intake, bridge, local_addresses, arbiters, failed })
 }
 
@@ -145,7 +174,7 @@ impl Gateway {
         self.handle.clone()
     }
 
-    /// Bound addresses of the UDP listeners, in the order of the settings.
+    /// Bound addresses of the listeners, in the order of the settings, UDP first.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.local_addresses
     }
@@ -186,6 +215,7 @@ pub struct Drained {
 pub struct Handle {
     pub(crate) health: Arc<Health>,
     pub(crate) registry: Addr<Registry>,
+    secure_listeners: Vec<Addr<Listener>>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -198,6 +228,16 @@ impl Handle {
     /// What is up.
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// New credentials and certificates for a DTLS listener, counted from 0 in the order of the settings. Associations stay, but for those whose
+    /// credentials were withdrawn.
+    pub async fn renew(&self, listener: usize, materials: Materials) -> Result<(), handshake::SetupError> {
+        match self.secure_listeners.get(listener) {
+            // A listener that is gone is reported by `Gateway::failed`.
+            Some(listener) => listener.send(Renew(materials)).await.unwrap_or(Ok(())),
+            None => Ok(()),
+        }
     }
 
     /// New settings and definitions for all devices (SIGHUP, changed files). Returns once the registry has told every device.

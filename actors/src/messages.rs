@@ -5,6 +5,8 @@
 //! | [`Datagram`] | listener, registry | device | – | dropped and counted; CoAP repeats |
 //! | [`FirstContact`] | listener, device | registry | – | dropped and counted; CoAP repeats |
 //! | [`Route`], [`Unroute`] | registry | listener | – | waits for room |
+//! | [`Seal`] | device, registry | secure listener | – | dropped and counted; CoAP repeats |
+//! | [`Renew`] | gateway | secure listener | what is wrong with the files | waits for room |
 //! | [`Begin`] | registry | device | – | waits for room (it is always the first) |
 //! | [`Registered`], [`Updated`], [`Moved`], [`Ended`] | device | registry | – | waits for room |
 //! | [`Stopping`] → [`Leave`] | device → registry → device | | – | waits for room |
@@ -26,7 +28,7 @@
 
 pub(crate) use crate::bridge::Drain;
 pub(crate) use crate::device::{Begin, Datagram, End, Inspect, Leave, Reload, Settled, Submit};
-pub(crate) use crate::listener::{DeviceDied, Route, Unroute};
+pub(crate) use crate::listener::{DeviceDied, Renew, Route, Seal, Unroute};
 pub(crate) use crate::registry::{
     ClearRetained, Command, Crashed, EndAll, Ended, Find, FirstContact, List, Moved, Registered, ReloadAll, Stopping,
     Updated,

@@ -214,6 +214,11 @@ metrics! {
         DECLINED "fate=\"declined\"",
     }
     Counter "oddities_total" "Messages of devices that could not be used." { ODDITIES "" }
+    Counter "dtls_handshakes_total" "DTLS handshakes, by outcome." {
+        DTLS_ESTABLISHED "outcome=\"established\"",
+        DTLS_REFUSED "outcome=\"refused\"",
+    }
+    Gauge "dtls_associations" "Established DTLS associations." { DTLS_ASSOCIATIONS "" }
     Gauge "broker_connected" "1 while connected and subscribed." { BROKER_CONNECTED "" }
     Counter "broker_connections_total" "Connection attempts, by outcome." {
         BROKER_UP "outcome=\"up\"",

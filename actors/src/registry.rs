@@ -227,13 +227,13 @@ impl Registry {
 
     fn route(&self, ctx: &mut Context<Self>, address: Address, link: &Arc<Link>) {
         if let Some(listener) = self.shared.listener(address.listener) {
-            mailbox::insist(ctx, listener, Route { address: address.socket, link: link.clone() });
+            mailbox::insist(ctx, listener, Route { address, link: link.clone() });
         }
     }
 
     fn unroute(&self, ctx: &mut Context<Self>, address: Address, link: &Arc<Link>) {
         if let Some(listener) = self.shared.listener(address.listener) {
-            mailbox::insist(ctx, listener, Unroute { address: address.socket, link: link.clone() });
+            mailbox::insist(ctx, listener, Unroute { address, link: link.clone() });
         }
     }
 
@@ -311,9 +311,11 @@ impl Handler<FirstContact> for Registry {
         for _ in 0..2 {
             let Some(datagram) = pending.take() else { return };
             let (now, from) = (datagram.now.instant, datagram.from);
+            let identity = self.shared.identities.of(from);
+            let name = identity.as_ref().and_then(|identity| identity.endpoint());
             let arrival = match stray {
-                true => self.directory.arrive_anew(now, from, None, &datagram.bytes),
-                false => self.directory.arrive(now, from, None, &datagram.bytes),
+                true => self.directory.arrive_anew(now, from, name, &datagram.bytes),
+                false => self.directory.arrive(now, from, name, &datagram.bytes),
             };
             match arrival {
                 Arrival::Deliver(key) => pending = self.deliver(ctx, key, datagram),

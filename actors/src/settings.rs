@@ -14,6 +14,10 @@ pub struct Settings {
     pub shards: usize,
     /// UDP listeners, at least one listener of any kind. Their order gives [`lwm2m::session::Address::listener`].
     pub udp: Vec<UdpListener>,
+    /// DTLS listeners; they are numbered after the UDP ones.
+    pub dtls: Vec<DtlsListener>,
+    /// Who the peers of DTLS associations are; the [`crate::Gatekeeper`] of the policy holds the same.
+    pub identities: Arc<crate::Identities>,
     /// The broker.
     pub mqtt: Mqtt,
     /// Mountpoint and translators.
@@ -42,6 +46,15 @@ impl UdpListener {
     pub fn new(bind: SocketAddr) -> UdpListener {
         UdpListener { bind, receive_buffer: 4 << 20 }
     }
+}
+
+/// One DTLS socket.
+#[derive(Clone, Debug)]
+pub struct DtlsListener {
+    /// Address, port and receive buffer.
+    pub socket: UdpListener,
+    /// Credentials and certificates.
+    pub materials: handshake::Materials,
 }
 
 /// How to reach the broker.

@@ -1,5 +1,6 @@
 //! What every device needs and none owns.
 use crate::bridge::publisher::Publisher;
+use crate::identities::Identities;
 use crate::listener::{Listener, Transport};
 use crate::registry::Registry;
 use actix::Addr;
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) transports: Vec<Arc<dyn Transport>>,
     /// Known once they are started; they need the registry, which needs this.
     pub(crate) listeners: OnceLock<Vec<Addr<Listener>>>,
+    pub(crate) identities: Arc<Identities>,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -27,7 +29,7 @@ impl Shared {
     /// Sends a datagram through the listener that the address belongs to.
     pub(crate) fn transmit(&self, to: Address, local: Option<IpAddr>, datagram: &[u8]) {
         if let Some(transport) = self.transports.get(usize::from(to.listener)) {
-            transport.transmit(to.socket, local, datagram);
+            transport.transmit(to, local, datagram);
         }
     }
 

@@ -1,7 +1,6 @@
 //! `check --config FILE`.
 use super::objects;
 use super::output::say;
-use crate::assembly;
 use crate::config::{Configuration, Environment};
 use crate::definitions;
 use crate::exit::Exit;
@@ -9,10 +8,7 @@ use std::path::Path;
 
 /// Prints every finding about the configuration and the definitions that it names.
 pub(super) fn check(file: &Path) -> Exit {
-    let (configuration, mut findings) = Configuration::load(file, &Environment::of_process());
-    if let Some(configuration) = &configuration {
-        findings.extend(assembly::unavailable(configuration));
-    }
+    let (configuration, findings) = Configuration::load(file, &Environment::of_process());
     let mut errors = findings.iter().filter(|finding| finding.is_error()).count();
     findings.iter().for_each(say);
     if let Some(configuration) = configuration {

@@ -3,16 +3,13 @@ use super::output::complain;
 use crate::config::{Configuration, Environment, Finding};
 use crate::exit::Exit;
 use crate::logging::Logging;
-use crate::{assembly, serve};
+use crate::serve;
 use std::path::Path;
 
 /// Runs the gateway until a signal ends it.
 pub(super) fn run(file: &Path) -> Exit {
     let environment = Environment::of_process();
-    let (configuration, mut findings) = Configuration::load(file, &environment);
-    if let Some(configuration) = &configuration {
-        findings.extend(assembly::unavailable(configuration));
-    }
+    let (configuration, findings) = Configuration::load(file, &environment);
     findings.iter().for_each(complain);
     let configuration = match configuration {
         Some(configuration) if !findings.iter().any(Finding::is_error) => configuration,

@@ -1,94 +1,47 @@
-//! The credentials file: one `[[device]]` per device with its pre-shared key or its raw public key.
+//! What a DTLS listener authenticates with: the credentials file and the PEM files, read and tried out.
 use super::finding::Finding;
-use super::section::{Document, Section};
-use super::setting::Secret;
-use super::source;
-use std::collections::HashMap;
+use super::section::Section;
+use handshake::{Credentials, Endpoint, Limits, Materials};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-/// What one device proves its identity with.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Credential {
-    /// Endpoint name that it may register; without it the one that equals the identity.
-    pub(crate) endpoint: Option<String>,
-    /// The proof.
-    pub(crate) proof: Proof,
+/// Reads everything that a `[[listeners.dtls]]` names. What is wrong with it is reported; no key is ever repeated.
+pub(super) fn read(section: &mut Section<'_>) -> Materials {
+    let credentials = section.existing_file("credentials_file").map(|file| load(&file, section)).unwrap_or_default();
+    let mut pem = |key| section.existing_file(key).and_then(|file| std::fs::read(file).ok());
+    let (certificate, key) = (pem("cert_file"), pem("key_file"));
+    let (anchors, revoked) = (pem("ca_file"), pem("crl_file"));
+    let suites = section.get("suites", Vec::<String>::new());
+    let mtu = section.checked("mtu", 1200_u32, |mtu| match mtu {
+        256..=16_384 => Ok(()),
+        _ => Err("must be between 256 and 16384".to_owned()),
+    });
+    let verify_peer = section.get("verify_peer", true);
+    // Without a certificate there is nothing that a device could verify ours by: only PSK is offered.
+    let verify_peer = verify_peer && certificate.is_some();
+    Materials { credentials: Arc::new(credentials), certificate, key, anchors, revoked, verify_peer, suites, mtu }
 }
 
-/// A key of a device.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Proof {
-    /// Pre-shared key and its identity.
-    PreShared {
-        /// PSK identity.
-        identity: String,
-        /// The key, as hex digits of even number.
-        key: Secret,
-    },
-    /// Base64 of a SubjectPublicKeyInfo.
-    PublicKey(String),
-}
-
-/// Reads a credentials file; what is wrong with it is reported on the document that names it. No key is ever repeated.
-pub(super) fn load(file: &Path, parent: &Document) -> Vec<Credential> {
-    let table = match source::read(file, None) {
-        Ok(table) => table,
-        Err(finding) => {
-            parent.report(finding);
-            return Vec::new();
-        }
-    };
-    let document = Document::new(file);
-    let mut root = Section::root(&document, table);
-    let devices = root.sections("device");
-    let credentials: Vec<Credential> = devices.into_iter().filter_map(read).collect();
-    root.finish();
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (index, credential) in credentials.iter().enumerate() {
-        let name = match &credential.proof {
-            Proof::PreShared { identity, .. } => identity,
-            Proof::PublicKey(key) => key,
-        };
-        if let Some(first) = seen.insert(name, index) {
-            let reason = format!("has the same identity as device[{first}]");
-            document.report(Finding::error(&document.file, format!("device[{index}]"), reason));
-        }
+/// Sets a listener up and throws it away: what OpenSSL would refuse at the start is told now.
+pub(super) fn try_out(section: &Section<'_>, materials: &Materials) {
+    if let Err(error) = Endpoint::new(materials.clone(), Limits::default(), Instant::now()) {
+        section.report("credentials_file", error.to_string());
     }
-    document.into_findings().into_iter().for_each(|finding| parent.report(finding));
-    credentials
 }
 
-fn read(mut section: Section<'_>) -> Option<Credential> {
-    let endpoint = section.optional::<String>("endpoint").filter(|name| !name.is_empty());
-    let identity = section.optional::<String>("identity").filter(|name| !name.is_empty());
-    let psk = section.optional::<Secret>("psk");
-    let public_key = section.optional::<String>("public_key");
-    let proof = match (identity, psk, public_key) {
-        (Some(identity), Some(key), None) => {
-            let digits = &key.0;
-            if digits.is_empty() || digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-                section.report("psk", "must be hex digits, two for each byte");
-            }
-            if identity.len() > 128 {
-                section.report("identity", "must not be longer than 128 bytes");
-            }
-            Some(Proof::PreShared { identity, key })
-        }
-        (None, None, Some(key)) => {
-            let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-            if key.is_empty() || !key.bytes().all(is_base64) {
-                section.report("public_key", "must be base64 of a SubjectPublicKeyInfo");
-            }
-            if endpoint.is_none() {
-                section.report("endpoint", "is needed with public_key: a raw public key has no name of its own");
-            }
-            Some(Proof::PublicKey(key))
-        }
-        _ => {
-            section.report("identity", "a device has either identity and psk, or public_key");
-            None
+fn load(file: &Path, section: &Section<'_>) -> Credentials {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            section.report("credentials_file", format!("{} cannot be read: {error}", file.display()));
+            return Credentials::default();
         }
     };
-    section.finish();
-    proof.map(|proof| Credential { endpoint, proof })
+    Credentials::parse(&text).unwrap_or_else(|errors| {
+        for error in errors {
+            section.document().report(Finding::error(file.display().to_string(), "", error.to_string()));
+        }
+        Credentials::default()
+    })
 }

@@ -1,9 +1,8 @@
 //! `[[listeners.udp]]` and `[[listeners.dtls]]`.
-use super::credentials::{self, Credential};
+use super::credentials;
 use super::section::Section;
 use super::setting::Bytes;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// Where devices reach the gateway.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,19 +23,24 @@ pub(crate) struct UdpListener {
 }
 
 /// One `[[listeners.dtls]]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DtlsListener {
     /// `bind`
     pub(crate) bind: SocketAddr,
-    /// What `credentials_file` holds.
-    pub(crate) credentials: Vec<Credential>,
-    /// `cert_file` and `key_file`
-    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
-    /// `ca_file`
-    pub(crate) ca_file: Option<PathBuf>,
-    /// `verify_peer`
-    pub(crate) verify_peer: bool,
+    /// `receive_buffer` in bytes
+    pub(crate) receive_buffer: usize,
+    /// What the files hold.
+    pub(crate) materials: handshake::Materials,
 }
+
+impl PartialEq for DtlsListener {
+    /// What a reload cannot change; materials are renewed while the listener runs.
+    fn eq(&self, other: &DtlsListener) -> bool {
+        (self.bind, self.receive_buffer) == (other.bind, other.receive_buffer)
+    }
+}
+
+impl Eq for DtlsListener {}
 
 /// Receive buffer asked of the system when nothing is configured.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -66,26 +70,23 @@ impl UdpListener {
 impl DtlsListener {
     fn read(mut section: Section<'_>) -> DtlsListener {
         let bind = section.get("bind", any(5684));
-        let credentials = match section.existing_file("credentials_file") {
-            Some(file) => credentials::load(&file, section.document()),
-            None => Vec::new(),
-        };
-        let certificate = section.existing_file("cert_file").zip(section.existing_file("key_file"));
+        let receive_buffer = section.get("receive_buffer", Bytes(RECEIVE_BUFFER)).0;
+        let materials = credentials::read(&mut section);
         for (key, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
             if section.holds(key) && !section.holds(other) {
                 section.report(key, format!("needs {other}"));
             }
         }
-        let ca_file = section.existing_file("ca_file");
-        if ca_file.is_some() && !section.holds("cert_file") {
+        if section.holds("ca_file") && !section.holds("cert_file") {
             section.report("ca_file", "needs cert_file and key_file: device certificates require one of the server");
         }
-        let verify_peer = section.get("verify_peer", true);
         if !section.holds("credentials_file") && !section.holds("cert_file") {
             section.report("credentials_file", "or cert_file is needed: without them no device can connect");
+        } else if !materials.credentials.is_empty() || materials.certificate.is_some() {
+            credentials::try_out(&section, &materials);
         }
         section.finish();
-        DtlsListener { bind, credentials, certificate, ca_file, verify_peer }
+        DtlsListener { bind, receive_buffer, materials }
     }
 }
 

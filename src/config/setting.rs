@@ -93,6 +93,19 @@ impl Setting for bool {
     }
 }
 
+impl Setting for Vec<String> {
+    /// A list of words; in an environment variable separated by commas.
+    fn read(value: &Value) -> Result<Vec<String>, String> {
+        match &value.kind {
+            ValueKind::Array(values) => values.iter().map(String::read).collect(),
+            ValueKind::String(text) if is_from_environment(value) => {
+                Ok(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+            }
+            _ => Err(expected("a list of texts", value)),
+        }
+    }
+}
+
 impl Setting for i64 {
     fn read(value: &Value) -> Result<i64, String> {
         match &value.kind {

@@ -76,7 +76,7 @@ pub enum Effect {
     /// The device speaks from another address now (proven by a connection id).
     Moved(LinkId, SocketAddr, SocketAddr),
     /// The association is over.
-    Closed(LinkId, Closure),
+    Closed(LinkId, Arc<Identity>, Closure),
     /// A handshake failed.
     Refused(SocketAddr, Refusal),
     /// State that must be stored before anything else is sent on this association.
@@ -461,7 +461,7 @@ impl Endpoint {
         if self.by_identity.get(&name) == Some(&id) {
             self.by_identity.remove(&name);
         }
-        out.push(Effect::Closed(id, why));
+        out.push(Effect::Closed(id, link.identity, why));
     }
 
     /// Looks after handshakes: repeats flights, gives up on silent ones.

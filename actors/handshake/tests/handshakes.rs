@@ -281,7 +281,7 @@ fn an_association_outlives_a_new_handshake_from_its_address_until_that_finishes(
     exchange_data(&mut gateway, &mut first, old, peer(1));
     let told = carry(&mut gateway, &mut second, peer(1));
     let new = established(&told);
-    assert!(told.iter().any(|e| matches!(e, Effect::Closed(id, _) if *id == old)));
+    assert!(told.iter().any(|e| matches!(e, Effect::Closed(id, ..) if *id == old)));
     exchange_data(&mut gateway, &mut second, new, peer(1));
     assert_eq!(gateway.sizes(), (1, 0));
 }
@@ -316,7 +316,7 @@ fn withdrawn_credentials_close_the_association() {
     assert!(effects.is_empty());
     let other = Arc::new(Credentials::parse("[[device]]\nidentity=\"dev\"\npsk=\"ff\"").unwrap());
     gateway.reload(Materials { credentials: other, ..Materials::default() }, &mut effects).unwrap();
-    assert!(effects.iter().any(|e| matches!(e, Effect::Closed(id, Closure::Withdrawn) if *id == link)));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Closed(id, _, Closure::Withdrawn) if *id == link)));
 }
 
 #[test]

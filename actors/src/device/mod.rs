@@ -231,7 +231,7 @@ impl Drop for Device {
         {
             let address = self.session.address();
             if let Some(listener) = self.shared.listener(address.map_or(0, |address| address.listener)) {
-                let _ = mailbox::offer(listener, DeviceDied { link, address: address.map(|address| address.socket) });
+                let _ = mailbox::offer(listener, DeviceDied { link, address });
             }
         }
     }

@@ -7,6 +7,7 @@
 //! Lines that a stranger can provoke at will pass a [`Limiter`]; the metric always counts.
 mod broker;
 mod command;
+mod dtls;
 mod limiter;
 mod network;
 mod observation;
@@ -14,6 +15,7 @@ mod registration;
 
 pub use broker::*;
 pub use command::*;
+pub use dtls::*;
 pub use limiter::Limiter;
 pub use network::*;
 pub use observation::*;

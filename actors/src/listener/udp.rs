@@ -3,6 +3,7 @@ use super::Transport;
 use crate::event::{Event, ListenerBound, SocketError};
 use crate::{UdpListener, metrics};
 use actix::prelude::Stream;
+use lwm2m::session::Address;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
@@ -88,7 +89,18 @@ impl Bound {
 }
 
 impl Transport for UdpTransport {
-    fn transmit(&self, to: SocketAddr, local: Option<IpAddr>, datagram: &[u8]) {
+    fn transmit(&self, to: Address, local: Option<IpAddr>, datagram: &[u8]) {
+        self.send(to.socket, local, datagram);
+    }
+}
+
+impl UdpTransport {
+    /// The socket is bound to a wildcard: each peer may speak to another address of ours.
+    pub(super) fn has_several_addresses(&self) -> bool {
+        self.address.ip().is_unspecified()
+    }
+
+    pub(super) fn send(&self, to: SocketAddr, local: Option<IpAddr>, datagram: &[u8]) {
         // Addresses are kept in their IPv4 form; a dual-stack socket wants them mapped.
         let (destination, src_ip) = match (self.address.is_ipv6(), to) {
             (true, SocketAddr::V4(v4)) => {

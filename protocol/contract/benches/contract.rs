@@ -37,7 +37,7 @@ fn voice() -> Voice {
         queue_mode: false,
         objects: None,
     };
-    let from = Address { socket: "192.0.2.1:5683".parse().unwrap(), listener: 0, secure: false };
+    let from = Address { socket: "192.0.2.1:5683".parse().unwrap(), listener: 0, association: None };
     let device = topics.expand(&registration, from).unwrap();
     Voice::new(&topics, device, &registration, Settings::default())
 }

@@ -27,7 +27,7 @@ fn device(endpoint: &str, members: &[(&str, &str)]) -> Registration {
 }
 
 fn from(socket: &str) -> Address {
-    Address { socket: socket.parse().unwrap(), listener: 0, secure: false }
+    Address { socket: socket.parse().unwrap(), listener: 0, association: None }
 }
 
 #[test]

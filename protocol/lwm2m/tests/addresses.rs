@@ -153,3 +153,18 @@ fn a_register_in_blocks_from_a_new_address_disturbs_nothing_until_it_is_whole() 
     assert_eq!(bench.wait(1000.0).finished().len(), 1);
     assert_eq!(bench.session.address(), Some(new));
 }
+
+#[test]
+fn another_association_is_heard_only_with_the_location() {
+    let mut bench = Bench::with(policy());
+    bench.home = secure(1000);
+    assert_eq!(bench.register(&["lt=60", "lwm2m=1.1"], "</3/0>").story(), "→2.01 Registered");
+    let observed = bench.observe("o", "/3/0/9");
+    let other = lwm2m::session::Address { association: std::num::NonZeroU64::new(8), ..secure(1000) };
+    // The same socket behind another association is somebody else until it names the location (C-140).
+    let notification = bench.notification(&observed, Kind::NonConfirmable, Code::CONTENT, Some(3), b"7");
+    assert_eq!(bench.datagram_from(other, &notification.encode()).story(), "Oddity");
+    let update = bench.update_message(&[], "");
+    assert_eq!(bench.datagram_from(other, &update.encode()).story(), "Moved →2.04 Updated");
+    assert_eq!(bench.session.address(), Some(other));
+}

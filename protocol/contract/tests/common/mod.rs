@@ -52,7 +52,7 @@ pub(crate) fn operation(json: &str) -> Operation {
 }
 
 pub(crate) fn address() -> Address {
-    Address { socket: "192.0.2.1:5683".parse().unwrap(), listener: 0, secure: false }
+    Address { socket: "192.0.2.1:5683".parse().unwrap(), listener: 0, association: None }
 }
 
 /// A registration with these query members, `ep` among them.

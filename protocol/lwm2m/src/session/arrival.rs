@@ -101,8 +101,8 @@ impl Session {
             ),
             None => false,
         };
-        // The association of a secure session has moved: whoever brought the datagram here has checked that it is the same.
-        let followed = home.secure && from.secure;
+        // The same association from another socket: its connection id proved it.
+        let followed = home.is_secure() && home.association == from.association;
         match moving || followed {
             true => match self.may_move(home, from) {
                 Ok(()) => Meaning::Move,
@@ -121,10 +121,10 @@ impl Session {
 
     fn may_move(&self, home: Address, from: Address) -> Result<(), Refusal> {
         let refusal = |code, reason: &str| Err(Refusal { code, reason: reason.to_owned() });
-        if home.secure != from.secure {
+        if home.is_secure() != from.is_secure() {
             return refusal(Code::NOT_FOUND, "the session is bound to its security");
         }
-        if !from.secure && !self.policy.address_change {
+        if !from.is_secure() && !self.policy.address_change {
             return refusal(Code::NOT_FOUND, "address changes are not allowed");
         }
         match &self.life {

@@ -108,13 +108,13 @@ impl Session {
 
     fn judge(&mut self, from: Address, request: &Request) -> Result<Registration, Refusal> {
         let location = vec!["rd".to_owned(), format!("{:016x}", self.randomness.next_u64())];
-        let identity = from.secure.then_some(&*self.endpoint);
+        let identity = from.is_secure().then_some(&*self.endpoint);
         let registration = Registration::from_register(request, identity, self.bounds(), location)?;
         if *registration.endpoint != *self.endpoint {
             return Err(Refusal { code: Code::BAD_REQUEST, reason: "ep names another endpoint".to_owned() });
         }
         // Without its security nobody takes over a session that has it.
-        if self.life.is_some() && self.address.is_some_and(|home| home.secure) && !from.secure {
+        if self.life.is_some() && self.address.is_some_and(|home| home.is_secure()) && !from.is_secure() {
             return Err(Refusal {
                 code: Code::BAD_REQUEST,
                 reason: "the endpoint is registered with security".to_owned(),

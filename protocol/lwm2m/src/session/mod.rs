@@ -47,8 +47,16 @@ pub struct Address {
     pub socket: std::net::SocketAddr,
     /// Which listener it speaks to.
     pub listener: u16,
-    /// Through DTLS: the peer is authenticated and its address follows the security association.
-    pub secure: bool,
+    /// Number of the DTLS association that the peer speaks through: it is authenticated, and its socket may change with a connection id.
+    /// Without DTLS `None`.
+    pub association: Option<std::num::NonZeroU64>,
+}
+
+impl Address {
+    /// The peer is authenticated.
+    pub fn is_secure(&self) -> bool {
+        self.association.is_some()
+    }
 }
 
 /// Where a command came from, opaque to this crate; comes back with everything that the command causes.

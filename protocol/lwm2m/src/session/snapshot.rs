@@ -184,7 +184,7 @@ impl Snapshot {
                 Some(snapshot) => snapshot.registration = registration,
                 None => {
                     let socket = (std::net::Ipv4Addr::UNSPECIFIED, 0).into();
-                    let address = Address { socket, listener: 0, secure: false };
+                    let address = Address { socket, listener: 0, association: None };
                     let (observations, commands) = (Vec::new(), Vec::new());
                     *stored = Some(Snapshot { registration, address, expires: 0.0, observations, commands });
                 }

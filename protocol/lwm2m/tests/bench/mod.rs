@@ -91,11 +91,11 @@ pub fn name(ticket: &Ticket) -> String {
 }
 
 pub fn address(port: u16) -> Address {
-    Address { socket: ([127, 0, 0, 1], port).into(), listener: 0, secure: false }
+    Address { socket: ([127, 0, 0, 1], port).into(), listener: 0, association: None }
 }
 
 pub fn secure(port: u16) -> Address {
-    Address { secure: true, ..address(port) }
+    Address { association: std::num::NonZeroU64::new(7), ..address(port) }
 }
 
 pub fn path(text: &str) -> Path {
