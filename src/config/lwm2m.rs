@@ -132,6 +132,15 @@ fn topics(section: &mut Section<'_>) -> Topics {
         event: translator("event", "up/event"),
     };
     translators.finish();
+    // what only shows in the combination, where each key by itself was good
+    let each_is_good = !topics.mountpoint.contains(['+', '#'])
+        && publishable("command", &topics.command.topic).is_ok()
+        && [&topics.response, &topics.notify, &topics.register, &topics.update, &topics.send, &topics.event]
+            .iter()
+            .all(|translator| publishable("", &translator.topic).is_ok() && translator.qos <= 2);
+    if each_is_good && let Err(reason) = topics.validate() {
+        section.report("translators", reason);
+    }
     let names_device = |topic: &str| ["${endpoint_name}", "${clientid}", "%e"].iter().any(|name| topic.contains(name));
     if !names_device(&topics.mountpoint) && !names_device(&topics.command.topic) {
         section.warn("mountpoint", "names no device (${endpoint_name}): commands cannot be told apart by their topic");

@@ -185,6 +185,23 @@ fn every_finding_is_told_at_once_with_file_key_and_reason() {
 }
 
 #[test]
+fn topics_that_cannot_work_together_are_told() {
+    let cases = [
+        ("[lwm2m.translators]\ncommand = { topic = \"#\" }", "would be received as a command"),
+        ("[lwm2m.translators]\ncommand = { topic = \"up/#\" }", "would be received as a command"),
+        ("[lwm2m]\nmountpoint = \"m/%e\"\ntranslators = { command = { topic = \"%a\" } }", "must end with '/'"),
+    ];
+    for (text, reason) in cases {
+        let (configuration, findings) = load("topics-together", text, &[]);
+        assert!(configuration.is_none());
+        let errors: Vec<_> = findings.iter().filter(|finding| finding.is_error()).collect();
+        assert_eq!(errors.len(), 1, "{:#?}", told(&findings));
+        assert_eq!(errors[0].key, "lwm2m.translators");
+        assert!(errors[0].reason.contains(reason), "{}", errors[0].reason);
+    }
+}
+
+#[test]
 fn unknown_key_is_told_with_its_neighbours() {
     let (_, findings) = load("unknown", "[http]\nport = 80\n", &[]);
     assert_eq!(told(&findings), ["http.port: unknown key; known in [http]: bind"]);
