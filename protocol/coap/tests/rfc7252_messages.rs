@@ -163,6 +163,23 @@ fn memory_of_duplicates_is_bounded() {
     assert!(debug.len() < 64 * 600, "{}", debug.len());
 }
 
+/// C-023: large answers are remembered only as far as 16 KiB go, the newest of them.
+#[test]
+fn bytes_of_remembered_answers_are_bounded() {
+    let mut bench = Bench::new();
+    let mut requests = Vec::new();
+    for _ in 0..40 {
+        let request = bench.device_request(Method::Get, "large");
+        let (id, _) = incoming(&bench.receive(&request));
+        bench.respond(id, Response { payload: vec![1; 1000], ..Response::new(Code::CONTENT) });
+        requests.push(request);
+    }
+    assert_eq!(datagrams(&bench.receive(&requests[39])).len(), 1);
+    assert_eq!(datagrams(&bench.receive(&requests[25])).len(), 1);
+    assert_eq!(bench.counters().duplicates, 2);
+    incoming(&bench.receive(&requests[20]));
+}
+
 /// C-015
 #[test]
 fn a_ping_is_reset() {
@@ -358,6 +375,24 @@ fn message_ids_are_not_reused_within_the_lifetime() {
     assert!(bench.wait_seconds(246.0).is_empty());
     let resumed = bench.wait_seconds(2.0);
     assert_eq!(only(&resumed).uri_path(), [b"1"]);
+}
+
+/// C-032: what counts is when the last of the ids to be reused was used.
+#[test]
+fn ids_are_reused_when_the_last_of_their_quarter_is_old_enough() {
+    let mut bench = Bench::new();
+    for quarter in 0..4 {
+        for _ in 0..1 << 14 {
+            let (_, request) = bench.send(get("1"));
+            bench.receive(&piggyback(&request, Code::CONTENT, b""));
+        }
+        bench.wait_seconds(if quarter == 1 { 50.0 } else { 20.0 });
+    }
+    // The first quarter was used up at 20 s, when the second began; now it is 110 s.
+    assert_eq!(bench.elapsed().as_secs(), 110);
+    assert!(bench.request(get("1")).1.is_none());
+    assert!(bench.wait_seconds(20.0 + 247.0 - 110.0 - 1.0).is_empty());
+    assert_eq!(sent(&bench.wait_seconds(1.5)).len(), 1);
 }
 
 /// C-032, C-044, C-151: starting points differ from seed to seed; 300 requests use 300 ids and unguessable tokens of 8 bytes.

@@ -314,6 +314,24 @@ fn forgetting_all_leaves_nothing() {
     assert_eq!(datagrams(&bench.receive(&message)), [rst(message.id())]);
 }
 
+/// A declined last notification of a forgotten observation does not bring it back.
+#[test]
+fn declining_does_not_revive_what_was_forgotten() {
+    for all in [true, false] {
+        let mut bench = Bench::new();
+        let (exchange, request) = bench.observe("3303/0", 1);
+        let last = bench.separate(Kind::Confirmable, &request, Code::NOT_FOUND, b"");
+        let (_, receipt, _) = notification_of(&bench.receive(&last), exchange);
+        match all {
+            true => bench.peer.forget_all(),
+            false => bench.peer.forget(exchange),
+        }
+        bench.decline(receipt.expect("confirmable"));
+        assert!(bench.peer.observation(exchange).is_none());
+        assert_eq!(datagrams(&bench.receive(&last)), [rst(last.id())]);
+    }
+}
+
 /// C-083: 2.03 says "unchanged" about an ETag that was never sent: acknowledged, no event.
 #[test]
 fn valid_without_etag_is_no_news() {

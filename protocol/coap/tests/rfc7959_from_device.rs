@@ -188,12 +188,14 @@ fn a_changing_etag_restarts_a_read_once() {
         message
     };
     for completes in [true, false] {
-        let mut bench = Bench::new();
+        let bodies = Budget::default();
+        let mut bench = Bench::with(Config { bodies: bodies.clone(), ..Config::default() });
         let (exchange, request) = bench.send(get("status"));
         let request = only(&bench.receive(&tagged(&request, &old, 0, b"A")));
         let request = only(&bench.receive(&tagged(&request, &new, 1, b"B")));
         assert_eq!(block_of(&request, option::BLOCK2), Some((0, false, 64)));
         let request = only(&bench.receive(&tagged(&request, &new, 0, b"B")));
+        assert_eq!(bodies.used(), 64, "the old part is given back");
         let outputs = bench.receive(&tagged(&request, &new, 1, if completes { b"B" } else { b"C" }));
         match completes {
             true => assert_eq!(response_of(&outputs, exchange).0.payload, new),
@@ -340,6 +342,7 @@ fn a_newer_notification_replaces_the_body_that_is_being_fetched() {
             add_block(&mut message, option::BLOCK2, 0, true, 64);
             let outputs = sent(&bench.receive(&message));
             assert_eq!(outputs[0].encode(), empty_ack(message.id()));
+            assert_ne!(outputs[1].token(), stale.token());
             assert!(bench.receive(&piggyback_block(&stale, &old, 1, 64)).is_empty());
             let outputs = bench.receive(&piggyback_block(&outputs[1], &new, 1, 64));
             assert_eq!(notification_of(&outputs, exchange).0.payload, new);
@@ -398,10 +401,16 @@ fn a_request_in_blocks_is_delivered_whole() {
 fn incomplete_wrong_and_oversized_requests_are_refused() {
     // (number, blocks as number/more/length/format, Size1, the last code)
     type Blocks = &'static [(u32, bool, usize, u32)];
-    let table: [(&str, Blocks, Option<u32>, Code); 10] = [
+    let table: [(&str, Blocks, Option<u32>, Code); 11] = [
         ("C-088", &[(0, true, 16, 40), (2, true, 16, 40)], None, Code::REQUEST_ENTITY_INCOMPLETE),
         ("C-088", &[(1, true, 16, 40)], None, Code::REQUEST_ENTITY_INCOMPLETE),
         ("C-088", &[(3, false, 16, 40)], None, Code::REQUEST_ENTITY_INCOMPLETE),
+        (
+            "C-088",
+            &[(0, true, 16, 40), (1, true, 16, 40), (2, true, 16, 40), (1, true, 16, 40)],
+            None,
+            Code::REQUEST_ENTITY_INCOMPLETE,
+        ),
         ("C-088", &[(0, true, 16, 40), (2, true, 16, 40), (1, false, 16, 40)], None, Code::REQUEST_ENTITY_INCOMPLETE),
         ("C-090", &[(0, true, 15, 40)], None, Code::BAD_REQUEST),
         ("C-090", &[(0, true, 16, 40), (1, true, 17, 40)], None, Code::BAD_REQUEST),
@@ -551,6 +560,14 @@ fn a_block_that_is_sent_anew_is_not_appended_twice() {
     }
     let message = upload(&mut bench, "rd", part(&links, 2, 16), 2, false, 16);
     assert_eq!(incoming(&bench.receive(&message)).1.payload, links);
+
+    // The same number with other bytes is not the same block.
+    let mut codes = Vec::new();
+    for (number, content) in [(0, 0), (1, 1), (1, 2)] {
+        let message = upload(&mut bench, "rd", &[content; 16], number, true, 16);
+        codes.push(code_of(&bench.receive(&message)));
+    }
+    assert_eq!(codes, [Code::CONTINUE, Code::CONTINUE, Code::REQUEST_ENTITY_INCOMPLETE]);
 }
 
 /// An idle time-out, not a total one: a body that comes at a block per 200 s is completed.
