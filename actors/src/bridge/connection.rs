@@ -77,24 +77,36 @@ pub(crate) fn status(settings: &Mqtt, status: &str) -> Message {
     MessageBuilder::new().topic(&settings.status_topic).payload(payload.to_string()).qos(1).retained(true).finalize()
 }
 
-/// Whether this failure of an MQTT 5 attempt may mean that the broker knows only 3.1.1: it said so, or it broke off after the TCP
-/// connection was there. Refused credentials are an answer in MQTT 5, and an unreachable broker says nothing.
-pub(crate) fn may_be_version(error: &Error) -> bool {
+/// What a failed MQTT 5 attempt says about the versions that the broker knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum VersionHint {
+    /// It refuses this version.
+    Refused,
+    /// It broke off, or there was nobody: only repetition tells.
+    BrokeOff,
+    /// Nothing: refused credentials are an answer in MQTT 5, a silent broker says nothing.
+    None,
+}
+
+/// Reads the error of an MQTT 5 attempt.
+pub(crate) fn version_hint(error: &Error) -> VersionHint {
     match error {
-        Error::ConnectReturn(code) => matches!(code, ConnectReturnCode::UnacceptableProtocolVersion),
-        Error::ReasonCode(code, _) => matches!(
-            code,
-            ReasonCode::UnsupportedProtocolVersion
-                | ReasonCode::ProtocolError
-                | ReasonCode::MalformedPacket
-                | ReasonCode::UnspecifiedError
-        ),
-        Error::TcpConnectTimeout
-        | Error::TcpConnectCompletionFailure
-        | Error::TcpTlsConnectFailure
-        | Error::Timeout => false,
-        _ => true,
+        Error::ConnectReturn(ConnectReturnCode::UnacceptableProtocolVersion) => VersionHint::Refused,
+        Error::ReasonCode(ReasonCode::UnsupportedProtocolVersion, _) => VersionHint::Refused,
+        // What the library makes of the two bytes with which an old broker answers.
+        Error::Failure | Error::ReasonCode(ReasonCode::MalformedPacket | ReasonCode::ProtocolError, _) => {
+            VersionHint::Refused
+        }
+        Error::TcpConnectCompletionFailure | Error::SocketError(_) | Error::Disconnected => VersionHint::BrokeOff,
+        _ => VersionHint::None,
     }
+}
+
+/// Whether somebody accepts TCP connections there. The library's errors do not tell a broker that hangs up from one that is away.
+pub(crate) async fn is_reachable(server: &str) -> bool {
+    let authority = server.split_once("://").map_or(server, |(_, authority)| authority);
+    let probe = tokio::time::timeout(Duration::from_secs(2), tokio::net::TcpStream::connect(authority));
+    matches!(probe.await, Ok(Ok(_)))
 }
 
 /// Whether a publication that failed this way is refused for good, rather than a victim of the connection.

@@ -13,7 +13,7 @@ use crate::gateway::Vital;
 use crate::{Health, Mqtt, MqttVersion, mailbox};
 use actix::fut::{ActorFuture, wrap_future};
 use actix::prelude::*;
-use connection::TIMEOUT;
+use connection::{TIMEOUT, VersionHint};
 use contract::topic::Topics;
 use intake::Intake;
 use paho_mqtt::{AsyncClient, Error, RetainHandling, SubscribeOptions};
@@ -33,6 +33,10 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Pause after the library refused a publication on the spot.
 const STALL: Duration = Duration::from_millis(50);
+/// So many MQTT 5 attempts in a row that a listening broker breaks off, and 3.1.1 is tried.
+const BREAK_OFFS: u8 = 2;
+/// Clients of the other version that are kept for a while.
+const RETIRED: usize = 4;
 
 /// The connection is gone (from the library's callbacks).
 #[derive(Message)]
@@ -58,8 +62,10 @@ pub(crate) struct Bridge {
     version: MqttVersion,
     client: AsyncClient,
     /// Clients of another version, kept because the library may still be inside one of their callbacks.
-    _retired: Vec<AsyncClient>,
+    retired: VecDeque<AsyncClient>,
     up: bool,
+    /// MQTT 5 attempts in a row that a listening broker broke off.
+    broken_off: u8,
     /// A subscription stood before: retained commands have been delivered.
     subscribed_before: Arc<AtomicBool>,
     draining: bool,
@@ -69,6 +75,8 @@ pub(crate) struct Bridge {
     /// The library refused a publication on the spot: nothing more for [`STALL`].
     stalled: bool,
     stall_timer: Option<SpawnHandle>,
+    /// Runs [`Bridge::pump`] again.
+    waker: task::Waker,
     _vital: Vital,
 }
 
@@ -95,14 +103,16 @@ impl Bridge {
             health,
             version,
             client,
-            _retired: Vec::new(),
+            retired: VecDeque::new(),
             up: false,
+            broken_off: 0,
             subscribed_before: Arc::new(AtomicBool::new(false)),
             draining: false,
             pause: PAUSE_MIN,
             taken: VecDeque::new(),
             stalled: false,
             stall_timer: None,
+            waker: task::Waker::noop().clone(),
             _vital: vital,
         })
     }
@@ -140,7 +150,8 @@ impl Bridge {
         let filter = self.topics.command_filter();
         let qos = i32::from(self.topics.command.qos);
         let first = !self.subscribed_before.load(Relaxed);
-        let attempt = async move {
+        let probe = first && version == MqttVersion::V5;
+        let attempt = move |client: AsyncClient, settings: Mqtt| async move {
             let options = connection::options(&settings, version, persistent)?;
             deadline(client.connect(options)).await?;
             let subscribed = match version {
@@ -165,16 +176,20 @@ impl Bridge {
             client.publish(connection::status(&settings, "online"));
             Ok(())
         };
-        let attempt =
-            wrap_future::<_, Self>(attempt).map(|result: Result<(), Error>, act: &mut Self, ctx| match result {
-                Ok(()) => act.established(),
-                Err(error) => act.failed(&error, ctx),
-            });
+        let attempt = async move {
+            let reachable = probe && connection::is_reachable(&settings.server).await;
+            (reachable, attempt(client, settings).await)
+        };
+        let attempt = wrap_future::<_, Self>(attempt).map(|(reachable, result), act: &mut Self, ctx| match result {
+            Ok(()) => act.established(),
+            Err(error) => act.failed(&error, reachable, ctx),
+        });
         ctx.spawn(attempt);
     }
 
     fn established(&mut self) {
         self.up = true;
+        self.waker.wake_by_ref();
         self.pause = PAUSE_MIN;
         self.subscribed_before.store(true, Relaxed);
         self.health.broker_up(true);
@@ -185,13 +200,21 @@ impl Bridge {
         BrokerUp { server: &self.settings.server, version, queued: self.publisher.len() + self.window.len() }.emit();
     }
 
-    fn failed(&mut self, error: &Error, ctx: &mut Context<Self>) {
+    fn failed(&mut self, error: &Error, reachable: bool, ctx: &mut Context<Self>) {
         let never_up = !self.subscribed_before.load(Relaxed);
-        let other = match self.version {
-            MqttVersion::V5 if never_up && connection::may_be_version(error) => Some(MqttVersion::V3_1_1),
+        let other = match (self.version, connection::version_hint(error)) {
+            _ if !never_up || self.settings.version != MqttVersion::V5 => None,
+            (MqttVersion::V5, VersionHint::Refused) => Some(MqttVersion::V3_1_1),
+            (MqttVersion::V5, VersionHint::BrokeOff) if reachable => {
+                self.broken_off += 1;
+                (self.broken_off >= BREAK_OFFS).then_some(MqttVersion::V3_1_1)
+            }
+            (MqttVersion::V5, _) => {
+                self.broken_off = 0;
+                None
+            }
             // It was not the version after all.
-            MqttVersion::V3_1_1 if never_up && self.settings.version == MqttVersion::V5 => Some(MqttVersion::V5),
-            _ => None,
+            (MqttVersion::V3_1_1, _) => Some(MqttVersion::V5),
         };
         let mut pause = self.next_pause();
         if let Some(version) = other
@@ -202,8 +225,11 @@ impl Bridge {
                 pause = Duration::from_millis(10);
             }
             self.version = version;
-            self._retired.truncate(8);
-            self._retired.push(std::mem::replace(&mut self.client, client));
+            self.broken_off = 0;
+            if self.retired.len() == RETIRED {
+                self.retired.pop_front();
+            }
+            self.retired.push_back(std::mem::replace(&mut self.client, client));
             self.listen(ctx);
         }
         self.down(&error.to_string(), false, pause, ctx);
@@ -227,6 +253,7 @@ impl Bridge {
 
     /// Moves publications from the outbox to the library as far as the window allows.
     fn pump(&mut self, ctx: &mut Context<Self>, cx: &mut task::Context<'_>) {
+        self.waker.clone_from(cx.waker());
         self.window.settle(cx);
         let returned = self.window.take_returned();
         if !returned.is_empty() {
@@ -247,6 +274,7 @@ impl Bridge {
             self.stall_timer = Some(ctx.run_later(STALL, |act, _| {
                 act.stalled = false;
                 act.stall_timer = None;
+                act.waker.wake_by_ref();
             }));
         }
     }

@@ -32,13 +32,18 @@ impl Device {
 
     pub(super) fn drain(&mut self, ctx: &mut Context<Self>, now: Now) {
         let mut verdicts = Vec::new();
+        // Sent last: when the device reads its 2.01, the registry must have been told where it lives.
+        let mut datagrams = Vec::new();
         loop {
             match self.session.poll_output() {
-                Output::Transmit(to, datagram) => self.shared.transmit(to, self.local, &datagram),
+                Output::Transmit(to, datagram) => datagrams.push((to, datagram)),
                 Output::Event(event) => self.react(ctx, now, &event, &mut verdicts),
                 // Nothing survives a restart before there is a store.
                 Output::Persist(_) => {}
                 Output::Timeout(deadline) => {
+                    for (to, datagram) in datagrams.drain(..) {
+                        self.shared.transmit(to, self.local, &datagram);
+                    }
                     if verdicts.is_empty() {
                         return self.schedule(ctx, deadline);
                     }
