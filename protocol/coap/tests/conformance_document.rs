@@ -19,7 +19,7 @@ fn the_conformance_document_is_complete_and_names_real_tests() {
         .collect();
 
     // Numbers, with ranges written as `C-001 … C-008`.
-    let mut covered = vec![false; 152];
+    let mut covered = [false; 152];
     let words: Vec<&str> =
         document.split([' ', ',', '|', '\n', ':', '.', ';', ')']).filter(|word| !word.is_empty()).collect();
     let number = |word: &str| word.strip_prefix("C-").and_then(|digits| digits.parse::<usize>().ok());
