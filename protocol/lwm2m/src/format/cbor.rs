@@ -55,14 +55,17 @@ pub(super) fn item<'b>(decoder: &mut Decoder<'b>) -> Result<Item<'b>, DecodeErro
         Type::F64 => decoder.f64().map(|float| Item::Number(Number::Float(float))),
         Type::Bytes => decoder.bytes().map(|bytes| Item::Bytes(Cow::Borrowed(bytes))),
         Type::String => decoder.str().map(|text| Item::Text(Cow::Borrowed(text))),
-        Type::BytesIndef => decoder
-            .bytes_iter()
-            .and_then(Iterator::collect::<Result<Vec<&[u8]>, _>>)
-            .map(|chunks| Item::Bytes(Cow::Owned(chunks.concat()))),
-        Type::StringIndef => decoder
-            .str_iter()
-            .and_then(Iterator::collect::<Result<Vec<&str>, _>>)
-            .map(|chunks| Item::Text(Cow::Owned(chunks.concat()))),
+        Type::BytesIndef => decoder.bytes_iter().and_then(|mut chunks| {
+            let whole = chunks.try_fold(Vec::new(), |mut whole, chunk| {
+                whole.extend_from_slice(chunk?);
+                Ok(whole)
+            })?;
+            Ok(Item::Bytes(Cow::Owned(whole)))
+        }),
+        Type::StringIndef => decoder.str_iter().and_then(|mut chunks| {
+            let whole = chunks.try_fold(String::new(), |whole, chunk| Ok(whole + chunk?))?;
+            Ok(Item::Text(Cow::Owned(whole)))
+        }),
         Type::Tag => return tagged(decoder),
         Type::Array | Type::ArrayIndef | Type::Map | Type::MapIndef => {
             return Err(fault(decoder, "container where a value should be"));

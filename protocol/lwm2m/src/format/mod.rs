@@ -58,12 +58,20 @@ pub struct DecodeError {
     pub place: String,
 }
 
+/// Longest reason in characters: reasons quote the body, and they go to logs and into answers.
+const LONGEST_REASON: usize = 120;
+
 impl DecodeError {
     fn new(reason: impl Into<String>, place: impl std::fmt::Display) -> DecodeError {
-        DecodeError { reason: reason.into(), place: place.to_string() }
+        let mut reason = reason.into();
+        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
+            reason.truncate(end);
+            reason.push('…');
+        }
+        DecodeError { reason, place: place.to_string() }
     }
     fn at_byte(reason: impl Into<String>, offset: usize) -> DecodeError {
-        DecodeError { reason: reason.into(), place: format!("byte {offset}") }
+        DecodeError::new(reason, format_args!("byte {offset}"))
     }
 }
 

@@ -107,11 +107,12 @@ impl<'t> Pack<'t> {
         }
         self.base_time = record.base_time.or(self.base_time);
         self.base_value = record.base_value.or(self.base_value);
-        let path = match record.name.as_deref() {
-            None | Some("") => named(&self.base_name)?,
-            Some(name) if self.base_name.is_empty() => named(name)?,
-            Some(name) => named(&[self.base_name.as_str(), name].concat())?,
-        };
+        // Appended and cut off again: names cost no allocation.
+        let base_length = self.base_name.len();
+        self.base_name.push_str(record.name.as_deref().unwrap_or_default());
+        let path = named(&self.base_name);
+        self.base_name.truncate(base_length);
+        let path = path?;
         let value = self.value(&path, record.value).map_err(|reason| format!("{path}: {reason}"))?;
         let time = match (self.base_time, record.time) {
             (None, None) => None,

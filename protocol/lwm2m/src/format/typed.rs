@@ -54,11 +54,11 @@ pub(super) fn number(resource_type: Option<ResourceType>, number: Number) -> Res
         },
         Some(ResourceType::Float) => Ok(Value::Float(number.as_f64())),
         Some(ResourceType::Integer) => {
-            let integer = number.integral().ok_or("fraction for an Integer")?;
+            let integer = number.integral().ok_or("not a whole number, or too large to be exact")?;
             i64::try_from(integer).map(Value::Integer).map_err(|_| range())
         }
         Some(ResourceType::Unsigned) => {
-            let integer = number.integral().ok_or("fraction for an Unsigned Integer")?;
+            let integer = number.integral().ok_or("not a whole number, or too large to be exact")?;
             u64::try_from(integer).map(Value::Unsigned).map_err(|_| range())
         }
         Some(ResourceType::Time) => match number.integral() {
