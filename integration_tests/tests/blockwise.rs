@@ -10,7 +10,11 @@ fn read(req: u32, path: &str) -> Value {
 
 /// Text of exactly this length in which every place is different from its neighbours.
 fn text(length: usize) -> String {
-    (0..).map(|number: u32| format!("{number:06};")).flat_map(|word| word.chars().collect::<Vec<_>>()).take(length).collect()
+    (0..)
+        .map(|number: u32| format!("{number:06};"))
+        .flat_map(|word| word.chars().collect::<Vec<_>>())
+        .take(length)
+        .collect()
 }
 
 fn write(req: u32, value: &str) -> Value {
@@ -74,7 +78,10 @@ fn large_write_goes_in_blocks_and_is_reported_once() {
             first.payload
         };
         assert!(body.ends_with(value.as_bytes()), "the body arrived whole ({length})");
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "write", "data": plain("2.04", "/33000/0/0")}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "msgType": "write", "data": plain("2.04", "/33000/0/0")}),
+        );
     }
     world.application.expect_none(QUIET, "a second answer", |_| true);
 }
@@ -116,7 +123,10 @@ fn too_large_with_a_size_hint_restarts_smaller() {
     let again = device.expect_request();
     assert_eq!(again.block(option::BLOCK1), Some((0, true, 256)));
     assert!(take(&device, again, 256).ends_with(value.as_bytes()));
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "write", "data": plain("2.04", "/33000/0/0")}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 1, "msgType": "write", "data": plain("2.04", "/33000/0/0")}),
+    );
 }
 
 #[test]
@@ -129,7 +139,10 @@ fn refused_blocks_are_reported() {
         device.answer(&first, "2.31", &[(option::BLOCK1, &block(0, true, 1024))], "");
         let second = device.expect_request();
         device.answer(&second, code, &[], "");
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "write", "data": plain(code, "/33000/0/0")}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "msgType": "write", "data": plain(code, "/33000/0/0")}),
+        );
     }
     device.expect_quiet();
 }
@@ -156,7 +169,10 @@ fn large_answers_are_fetched_block_by_block() {
         let value = text(length);
         let request = world.command(&device, &read(1, "/33000/0/0"));
         serve(&device, request, value.as_bytes(), size, &[]);
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/0", &[("/33000/0/0", json!(value))])}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/0", &[("/33000/0/0", json!(value))])}),
+        );
     }
     world.application.expect_none(QUIET, "a second answer", |_| true);
 }
@@ -222,7 +238,10 @@ fn c_100_changed_etag_never_gives_a_mixed_body() {
         device.answer(&again, "2.05", &[(option::ETAG, &[2])], "whole");
         assert_eq!(world.application.answer("ep1").json["data"]["content"][0]["value"], "whole");
     } else {
-        assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "read", "data": plain("4.08", "/33000/0/0")}));
+        assert_message(
+            &world.application.answer("ep1"),
+            &json!({"reqID": 1, "msgType": "read", "data": plain("4.08", "/33000/0/0")}),
+        );
     }
 }
 
@@ -256,7 +275,13 @@ fn large_notification_is_completed_before_it_is_published() {
     let value = text(1500);
     for (sequence, kind) in [(5, Kind::Con), (6, Kind::Non)] {
         let first = block(0, true, 1024);
-        let mid = device.answer_separately(kind, &observe, "2.05", &[(option::OBSERVE, &uint(sequence)), (option::BLOCK2, &first)], &value[..1024]);
+        let mid = device.answer_separately(
+            kind,
+            &observe,
+            "2.05",
+            &[(option::OBSERVE, &uint(sequence)), (option::BLOCK2, &first)],
+            &value[..1024],
+        );
         let mut acknowledged = kind == Kind::Non;
         let mut fetched = false;
         while !(acknowledged && fetched) {
@@ -265,7 +290,10 @@ fn large_notification_is_completed_before_it_is_published() {
                 assert_eq!(datagram, Datagram::empty(Kind::Ack, mid));
                 acknowledged = true;
             } else {
-                assert_eq!((datagram.code, datagram.uri_path().as_str(), datagram.block(option::BLOCK2)), (method::GET, "/33000/0/0", Some((1, false, 1024))));
+                assert_eq!(
+                    (datagram.code, datagram.uri_path().as_str(), datagram.block(option::BLOCK2)),
+                    (method::GET, "/33000/0/0", Some((1, false, 1024)))
+                );
                 assert!(datagram.option(option::OBSERVE).is_none(), "{datagram:?}");
                 assert_ne!(datagram.token, observe.token, "a token of its own");
                 device.answer(&datagram, "2.05", &[(option::BLOCK2, &block(1, false, 1024))], &value[1024..]);
@@ -331,7 +359,11 @@ fn c_087_update_in_blocks() {
         let begin = number as usize * 64;
         let more = number + 1 < count;
         let end = if more { begin + 64 } else { body.len() };
-        let request = device.request(method::POST).path(device.location()).with(option::BLOCK1, block(number, more, 64)).body(&body[begin..end]);
+        let request = device
+            .request(method::POST)
+            .path(device.location())
+            .with(option::BLOCK1, block(number, more, 64))
+            .body(&body[begin..end]);
         assert_eq!(device.exchange(&request).code_text(), if more { "2.31" } else { "2.04" });
     }
     assert_eq!(world.application.message("ep1", "update").data("objectList").as_array().unwrap().len(), 20);
@@ -399,7 +431,10 @@ fn c_093_two_transfers_side_by_side() {
     for number in 0..count {
         for (device, ep) in [(&one, "ep1"), (&two, "ep2")] {
             let more = number + 1 < count;
-            assert_eq!(device.exchange(&register_block(device, ep, &body, number, 64, more)).code_text(), if more { "2.31" } else { "2.01" });
+            assert_eq!(
+                device.exchange(&register_block(device, ep, &body, number, 64, more)).code_text(),
+                if more { "2.31" } else { "2.01" }
+            );
         }
     }
     for ep in ["ep1", "ep2"] {

@@ -16,7 +16,8 @@ fn world(scratch: &Scratch) -> World {
 /// Code of a read of a float of this object.
 fn code(world: &World, device: &Wire, id: u16) -> String {
     let command = json!({"reqID": 1, "msgType": "read", "data": {"path": format!("/{id}/0")}});
-    let message = world.round_trip(device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("e4164441a00000"));
+    let message =
+        world.round_trip(device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("e4164441a00000"));
     message.data("code").as_str().unwrap().to_owned()
 }
 
@@ -29,15 +30,27 @@ fn new_changed_and_removed_files_are_taken_in_without_a_restart() {
     assert_eq!(code(&world, &device, 40001), "4.00");
 
     scratch.file("objects/40001.xml", definition(40001));
-    assert!(eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "2.05"), "a new file was not taken in:\n{}", world.gateway.log());
+    assert!(
+        eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "2.05"),
+        "a new file was not taken in:\n{}",
+        world.gateway.log()
+    );
 
     scratch.file("objects/40001.xml", definition(40001).replace("<Item ID=\"5700\">", "<Item ID=\"5799\">"));
-    assert!(eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "4.00"), "a change was not taken in:\n{}", world.gateway.log());
+    assert!(
+        eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "4.00"),
+        "a change was not taken in:\n{}",
+        world.gateway.log()
+    );
 
     scratch.file("objects/40001.xml", definition(40001));
     assert!(eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "2.05"));
     std::fs::remove_file(scratch.path().join("objects/40001.xml")).unwrap();
-    assert!(eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "4.00"), "a removal was not taken in:\n{}", world.gateway.log());
+    assert!(
+        eventually(Duration::from_secs(6), || code(&world, &device, 40001) == "4.00"),
+        "a removal was not taken in:\n{}",
+        world.gateway.log()
+    );
 }
 
 #[test]
@@ -49,7 +62,10 @@ fn broken_file_costs_only_itself_and_is_reported() {
     let device = world.device_with("ep1", &[], "</40001/0>");
     assert_eq!(code(&world, &device, 40001), "2.05");
     let line = world.gateway.await_log(&["broken.xml"]);
-    assert!(line.contains(":4") || line.contains("line 4") || line.contains("line=4") || line.contains(":3"), "the line of the fault is named: {line}");
+    assert!(
+        line.contains(":4") || line.contains("line 4") || line.contains("line=4") || line.contains(":3"),
+        "the line of the fault is named: {line}"
+    );
     // broken while running: the others stay
     scratch.file("objects/later.xml", "<nonsense");
     world.gateway.await_log(&["later.xml"]);
@@ -86,7 +102,10 @@ fn version_of_the_registration_chooses_the_definition() {
     let scratch = Scratch::new();
     let versioned = |version: &str, kind: &str| {
         definition(40001)
-            .replace("</ObjectURN>", &format!("</ObjectURN>\n<LWM2MVersion>1.1</LWM2MVersion>\n<ObjectVersion>{version}</ObjectVersion>"))
+            .replace(
+                "</ObjectURN>",
+                &format!("</ObjectURN>\n<LWM2MVersion>1.1</LWM2MVersion>\n<ObjectVersion>{version}</ObjectVersion>"),
+            )
             .replace("<Type>Float</Type>", &format!("<Type>{kind}</Type>"))
     };
     scratch.file("objects/40001-1_0.xml", versioned("1.0", "Float"));
@@ -95,7 +114,13 @@ fn version_of_the_registration_chooses_the_definition() {
     let value = |ep: &str, links: &str| {
         let device = world.device_with(ep, &["lwm2m=1.1"], links);
         let command = json!({"reqID": 1, "msgType": "read", "data": {"path": "/40001/0"}});
-        let message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("e4164441a00000"));
+        let message = world.round_trip(
+            &device,
+            &command,
+            "2.05",
+            &[(option::CONTENT_FORMAT, &[0x2d, 0x16])],
+            unhex("e4164441a00000"),
+        );
         message.json["data"]["content"][0]["value"].clone()
     };
     assert_eq!(value("ep1", "</40001>;ver=1.0,</40001/0>").as_f64(), Some(20.0));

@@ -60,7 +60,11 @@ fn format_errors_get_reset_or_silence() {
         let stranger = world.wire();
         for device in [&registered, &stranger] {
             device.send_hex(bytes);
-            let answer = device.receive_bytes(if expected.is_some() { Duration::from_secs(2) } else { Duration::from_millis(60) });
+            let answer = device.receive_bytes(if expected.is_some() {
+                Duration::from_secs(2)
+            } else {
+                Duration::from_millis(60)
+            });
             assert_eq!(answer.map(|bytes| hex(&bytes)).as_deref(), *expected, "{name}");
         }
     }
@@ -230,9 +234,26 @@ fn c_048_to_c_051_options_that_are_not_understood() {
             ("C-048 unknown critical", register(&device, "a").with(65001, "x"), "4.02"),
             ("C-048 OSCORE is not spoken", register(&device, "b").with(9, "x"), "4.02"),
             ("C-049 unknown elective", register(&device, "c").with(65000, "x"), "2.01"),
-            ("C-050 two Content-Formats: the first counts", register(&device, "d").with(option::CONTENT_FORMAT, [50]), "2.01"),
-            ("C-050 two Accepts", device.request(method::GET).path(&["rd"]).with(option::ACCEPT, [40]).with(option::ACCEPT, [40]), "4.02"),
-            ("C-051 Content-Format of 3 bytes", device.request(method::POST).path(&["rd"]).with(option::CONTENT_FORMAT, [0, 0, 40]).query(&["ep=e", "lt=60", "lwm2m=1.0"]).body(LINKS), "2.01"),
+            (
+                "C-050 two Content-Formats: the first counts",
+                register(&device, "d").with(option::CONTENT_FORMAT, [50]),
+                "2.01",
+            ),
+            (
+                "C-050 two Accepts",
+                device.request(method::GET).path(&["rd"]).with(option::ACCEPT, [40]).with(option::ACCEPT, [40]),
+                "4.02",
+            ),
+            (
+                "C-051 Content-Format of 3 bytes",
+                device
+                    .request(method::POST)
+                    .path(&["rd"])
+                    .with(option::CONTENT_FORMAT, [0, 0, 40])
+                    .query(&["ep=e", "lt=60", "lwm2m=1.0"])
+                    .body(LINKS),
+                "2.01",
+            ),
             ("C-051 Accept of 3 bytes", register(&device, "f").with(option::ACCEPT, [0, 0, 40]), "4.02"),
             ("C-051 Uri-Path of 256 bytes", device.request(method::POST).path(&[&long]), "4.02"),
             ("C-058 Uri-Host", register(&device, "g").with(option::URI_HOST, "example"), "2.01"),
@@ -260,7 +281,8 @@ fn c_056_well_known_core_is_answered() {
     match answer.code_text().as_str() {
         "2.05" => {
             assert!(String::from_utf8_lossy(&answer.payload).contains("</rd>"), "{answer:?}");
-            let refused = device.exchange(&device.request(method::GET).path(&[".well-known", "core"]).with(option::ACCEPT, [50]));
+            let refused =
+                device.exchange(&device.request(method::GET).path(&[".well-known", "core"]).with(option::ACCEPT, [50]));
             assert_eq!(refused.code_text(), "4.06");
         }
         "4.04" => {}
@@ -272,7 +294,12 @@ fn c_056_well_known_core_is_answered() {
 fn c_057_object_list_in_another_format_is_refused() {
     let world = World::start();
     let device = world.wire();
-    let request = device.request(method::POST).path(&["rd"]).with(option::CONTENT_FORMAT, [50]).query(&["ep=e", "lt=60", "lwm2m=1.0"]).body("{}");
+    let request = device
+        .request(method::POST)
+        .path(&["rd"])
+        .with(option::CONTENT_FORMAT, [50])
+        .query(&["ep=e", "lt=60", "lwm2m=1.0"])
+        .body("{}");
     assert!(["4.15", "4.00"].contains(&device.exchange(&request).code_text().as_str()));
 }
 
@@ -287,7 +314,10 @@ fn c_052_response_with_an_unknown_critical_option_is_an_error() {
     assert!(message.kind() != "read" || !message.data("code").as_str().unwrap().starts_with('2'), "{}", message.json);
     // elective ones are ignored
     let message = world.round_trip(&device, &read(2), "2.05", &[(65000, b"x")], "v");
-    assert_message(&message, &json!({"reqID": 2, "msgType": "read", "data": content("2.05", "/3/0/0", &[("/3/0/0", json!("v"))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 2, "msgType": "read", "data": content("2.05", "/3/0/0", &[("/3/0/0", json!("v"))])}),
+    );
 }
 
 #[test]
@@ -298,7 +328,10 @@ fn c_060_repeated_answers_are_reported_once() {
     for _ in 0..3 {
         device.answer(&request, "2.04", &[], "");
     }
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "execute", "data": plain("2.04", "/3/0/4")}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 1, "msgType": "execute", "data": plain("2.04", "/3/0/4")}),
+    );
     world.application.expect_none(QUIET, "a second answer", |_| true);
     device.expect_quiet();
 }
@@ -345,7 +378,9 @@ fn c_032_message_ids_start_at_random() {
 #[test]
 fn c_121_a_stranger_gets_no_more_than_three_times_what_it_sent() {
     let world = World::start();
-    for bytes in ["40010001", "40010002bb2e77656c6c2d6b6e6f776e04636f7265", "40020003b27264", "50010004b27264", "40050005"] {
+    for bytes in
+        ["40010001", "40010002bb2e77656c6c2d6b6e6f776e04636f7265", "40020003b27264", "50010004b27264", "40050005"]
+    {
         let stranger = world.wire();
         let sent = unhex(bytes).len();
         stranger.send_hex(bytes);

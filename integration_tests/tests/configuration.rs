@@ -226,7 +226,10 @@ fn objects_check_reports_each_file_with_a_problem_and_a_summary() {
     for name in ["cut.xml", "words.xml", "empty.xml", "other.xml", "noid.xml"] {
         assert_eq!(text.lines().filter(|line| line.contains(name)).count(), 1, "one line for {name}: {text}");
     }
-    assert!(!text.contains("notes.txt") && !text.lines().any(|line| line.contains("3.xml") && !line.contains("3303")), "{text}");
+    assert!(
+        !text.contains("notes.txt") && !text.lines().any(|line| line.contains("3.xml") && !line.contains("3303")),
+        "{text}"
+    );
     assert_eq!(text.trim().lines().last(), Some("1 ok, 0 warnings, 5 errors"));
     let missing = run(&["objects", "check", "/no/such/folder"]);
     assert_ne!(missing.status.code(), Some(0));
@@ -240,8 +243,16 @@ fn definitions_of_the_field_are_read() {
     scratch.file("bom.xml", format!("\u{feff}{good}").replace("3303", "3304"));
     scratch.file("crlf.xml", good.replace('\n', "\r\n").replace("3303", "3305"));
     scratch.file("bare.xml", good.replace(declaration, "").replace("3303", "3306"));
-    scratch.file("version.xml", good.replace("3303", "3307").replace("</ObjectURN>", "</ObjectURN>\n<LWM2MVersion></LWM2MVersion><ObjectVersion></ObjectVersion>"));
-    scratch.file("license.xml", good.replace("3303", "3308").replace("<LWM2M>", "<!-- words -->\n<LWM2M xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">"));
+    scratch.file(
+        "version.xml",
+        good.replace("3303", "3307")
+            .replace("</ObjectURN>", "</ObjectURN>\n<LWM2MVersion></LWM2MVersion><ObjectVersion></ObjectVersion>"),
+    );
+    scratch.file(
+        "license.xml",
+        good.replace("3303", "3308")
+            .replace("<LWM2M>", "<!-- words -->\n<LWM2M xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">"),
+    );
     let output = run(&["objects", "check", &scratch.path().display().to_string()]);
     assert_eq!((output.status.code(), text(&output).contains("0 errors")), (Some(0), true), "{}", text(&output));
 }

@@ -41,7 +41,10 @@ impl Foreign {
     /// The next line that begins with this word.
     fn expect(&mut self, word: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|error| panic!("no {word:?} of the foreign device: {error}"));
+            let line = self
+                .lines
+                .recv_timeout(Duration::from_secs(30))
+                .unwrap_or_else(|error| panic!("no {word:?} of the foreign device: {error}"));
             if line.split(' ').next() == Some(word) {
                 return line;
             }
@@ -67,7 +70,9 @@ fn answer(world: &World, endpoint: &str, command: &Value) -> integration_tests::
     world.application.command(endpoint, command);
     let topic = format!("lwm2m/{endpoint}/up/resp");
     let limit = Duration::from_secs(30);
-    let message = world.application.take(limit, |message| message.topic == topic && message.json["reqID"] == command["reqID"] && message.kind() != "ack");
+    let message = world.application.take(limit, |message| {
+        message.topic == topic && message.json["reqID"] == command["reqID"] && message.kind() != "ack"
+    });
     message.unwrap_or_else(|| panic!("no answer to {command}:\n{}", world.application.dump()))
 }
 
@@ -96,12 +101,20 @@ fn aiocoap_is_read_written_and_executed() {
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
     let message = answer(&world, "py", &json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}}));
-    assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0/0", &[("/3/0/0", json!("aiocoap"))])}));
-    let message = answer(&world, "py", &json!({"reqID": 2, "msgType": "write", "data": {"path": "/3/0/13", "type": "Integer", "value": 12345}}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0/0", &[("/3/0/0", json!("aiocoap"))])}),
+    );
+    let message = answer(
+        &world,
+        "py",
+        &json!({"reqID": 2, "msgType": "write", "data": {"path": "/3/0/13", "type": "Integer", "value": 12345}}),
+    );
     assert_message(&message, &json!({"reqID": 2, "msgType": "write", "data": plain("2.04", "/3/0/13")}));
     let line = device.expect("written");
     assert!(line.starts_with("written time ") && line.ends_with(" 4 c20d3039"), "{line}");
-    let message = answer(&world, "py", &json!({"reqID": 3, "msgType": "execute", "data": {"path": "/3/0/4", "args": "0='1'"}}));
+    let message =
+        answer(&world, "py", &json!({"reqID": 3, "msgType": "execute", "data": {"path": "/3/0/4", "args": "0='1'"}}));
     assert_message(&message, &json!({"reqID": 3, "msgType": "execute", "data": plain("2.04", "/3/0/4")}));
     assert_eq!(device.expect("executed"), "executed 0='1'");
     let message = answer(&world, "py", &json!({"reqID": 4, "msgType": "read", "data": {"path": "/3/0/77"}}));
@@ -116,7 +129,10 @@ fn aiocoap_answers_separately() {
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
     let message = answer(&world, "py", &json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/1"}}));
-    assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0/1", &[("/3/0/1", json!("slow"))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/3/0/1", &[("/3/0/1", json!("slow"))])}),
+    );
     assert_eq!(world.application.message("py", "ack").json, json!({"reqID": 1, "msgType": "ack"}));
 }
 
@@ -126,7 +142,10 @@ fn aiocoap_is_observed() {
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
     let message = answer(&world, "py", &json!({"reqID": 1, "msgType": "observe", "data": {"path": "/3/0/9"}}));
-    assert_message(&message, &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(100))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "observe", "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(100))])}),
+    );
     assert_eq!(device.expect("observers"), "observers 1");
     let mut last = 0;
     for value in [99, 98, 97] {
@@ -136,10 +155,16 @@ fn aiocoap_is_observed() {
         let sequence = message.json["seqNum"].as_u64().expect("a sequence number");
         assert!(sequence > last, "{sequence} after {last}");
         last = sequence;
-        assert_message(&message, &json!({"reqID": 1, "msgType": "notify", "seqNum": sequence, "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(value))])}));
+        assert_message(
+            &message,
+            &json!({"reqID": 1, "msgType": "notify", "seqNum": sequence, "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(value))])}),
+        );
     }
     let message = answer(&world, "py", &json!({"reqID": 2, "msgType": "cancel-observe", "data": {"path": "/3/0/9"}}));
-    assert_message(&message, &json!({"reqID": 2, "msgType": "cancel-observe", "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(97))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 2, "msgType": "cancel-observe", "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(97))])}),
+    );
     assert_eq!(device.expect("observers"), "observers 0");
     device.say("set 1");
     device.expect("set");
@@ -152,7 +177,8 @@ fn aiocoap_moves_100_kb_both_ways_in_blocks() {
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
     let message = answer(&world, "py", &json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/2"}}));
-    let value = message.json["data"]["content"][0]["value"].as_str().unwrap_or_else(|| panic!("{}", message.json)).to_owned();
+    let value =
+        message.json["data"]["content"][0]["value"].as_str().unwrap_or_else(|| panic!("{}", message.json)).to_owned();
     let expected: String = (0..10_000).map(|number| format!("{number:09};")).collect();
     assert!(value == expected, "{} characters came", value.len());
 
@@ -160,7 +186,10 @@ fn aiocoap_moves_100_kb_both_ways_in_blocks() {
     let digits = hex(&package);
     let command = json!({"reqID": 2, "encoding": "hex", "msgType": "write", "data": {"path": "/5/0/0", "type": "Opaque", "value": digits}});
     let message = answer(&world, "py", &command);
-    assert_message(&message, &json!({"reqID": 2, "encoding": "hex", "msgType": "write", "data": plain("2.04", "/5/0/0")}));
+    assert_message(
+        &message,
+        &json!({"reqID": 2, "encoding": "hex", "msgType": "write", "data": plain("2.04", "/5/0/0")}),
+    );
     let line = device.expect("written");
     // TLV header of 5 bytes: type, id, length of 24 bits
     assert!(line.ends_with(&format!(" 100005 {}", hex(&package[package.len() - 16..]))), "{line}");
@@ -181,21 +210,33 @@ fn aiocoap_registers_with_an_object_list_in_blocks() {
 /// Runs libcoap's client; returns what it logs about the answer.
 fn libcoap(arguments: &[&str]) -> String {
     let client = executable::tool("coap-client-notls", "libcoap3-bin");
-    let output = Command::new(client).args(["-v", "7", "-B", "5"]).args(arguments).output().expect("coap-client can be run");
+    let output =
+        Command::new(client).args(["-v", "7", "-B", "5"]).args(arguments).output().expect("coap-client can be run");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Location-Path in what libcoap logged.
 fn location(log: &str) -> Vec<String> {
     let line = log.lines().find(|line| line.contains("2.01")).unwrap_or_else(|| panic!("no 2.01 in\n{log}"));
-    line.split("Location-Path:").skip(1).map(|rest| rest.split([',', ' ', ']']).next().unwrap_or("").to_owned()).collect()
+    line.split("Location-Path:")
+        .skip(1)
+        .map(|rest| rest.split([',', ' ', ']']).next().unwrap_or("").to_owned())
+        .collect()
 }
 
 #[test]
 fn libcoap_registers_updates_and_deregisters() {
     let world = World::start();
     let base = format!("coap://127.0.0.1:{}", world.gateway.udp().port());
-    let log = libcoap(&["-m", "post", "-t", "40", "-e", "</1/0>,</3/0>", &format!("{base}/rd?ep=libcoap&lt=300&lwm2m=1.0&b=U")]);
+    let log = libcoap(&[
+        "-m",
+        "post",
+        "-t",
+        "40",
+        "-e",
+        "</1/0>,</3/0>",
+        &format!("{base}/rd?ep=libcoap&lt=300&lwm2m=1.0&b=U"),
+    ]);
     let location = location(&log);
     assert_eq!(location.first().map(String::as_str), Some("rd"), "{log}");
     assert_message(
@@ -221,7 +262,17 @@ fn libcoap_registers_in_blocks() {
     let links: Vec<String> = (0..200).map(|at| format!("</3303/{at}>")).collect();
     for size in ["64", "1024"] {
         let endpoint = format!("blocks{size}");
-        let log = libcoap(&["-m", "post", "-b", size, "-t", "40", "-e", &links.join(","), &format!("{base}/rd?ep={endpoint}&lt=300&lwm2m=1.0")]);
+        let log = libcoap(&[
+            "-m",
+            "post",
+            "-b",
+            size,
+            "-t",
+            "40",
+            "-e",
+            &links.join(","),
+            &format!("{base}/rd?ep={endpoint}&lt=300&lwm2m=1.0"),
+        ]);
         assert!(log.contains("2.01"), "{log}");
         assert_eq!(world.application.message(&endpoint, "register").data("objectList").as_array().unwrap().len(), 200);
     }

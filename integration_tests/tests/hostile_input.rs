@@ -18,8 +18,16 @@ fn good(device: &Wire) -> Vec<Vec<u8>> {
     vec![
         device.register_request(&["ep=mutant", "lt=60", "lwm2m=1.0", "b=UQ"], links).encode(),
         device.update_request(&["lt=61"], links).encode(),
-        device.register_request(&["ep=mutant", "lt=60", "lwm2m=1.0"], &"</3/0>,".repeat(9)).with(option::BLOCK1, block(0, true, 64)).encode(),
-        device.request(2).path(&["dp"]).with(option::CONTENT_FORMAT, [110]).body(br#"[{"bn":"/3303/0/","n":"5700","v":21.5}]"#).encode(),
+        device
+            .register_request(&["ep=mutant", "lt=60", "lwm2m=1.0"], &"</3/0>,".repeat(9))
+            .with(option::BLOCK1, block(0, true, 64))
+            .encode(),
+        device
+            .request(2)
+            .path(&["dp"])
+            .with(option::CONTENT_FORMAT, [110])
+            .body(br#"[{"bn":"/3303/0/","n":"5700","v":21.5}]"#)
+            .encode(),
         device.request(4).path(&["rd", "none"]).encode(),
         device.request(1).path(&[".well-known", "core"]).encode(),
         Datagram::empty(Kind::Con, device.next_mid()).encode(),
@@ -99,12 +107,28 @@ fn mutated_answers_and_notifications_each_give_one_message() {
         let options: &[(u16, &[u8])] = &[(option::CONTENT_FORMAT, &format)];
         if round % 2 == 0 {
             let kind = *mutator.choose(&["read", "discover"]);
-            let message = world.round_trip(&device, &json!({"reqID": round, "msgType": kind, "data": {"path": "/3/0"}}), "2.05", options, &body);
+            let message = world.round_trip(
+                &device,
+                &json!({"reqID": round, "msgType": kind, "data": {"path": "/3/0"}}),
+                "2.05",
+                options,
+                &body,
+            );
             let code = message.data("code").as_str().unwrap_or("").to_owned();
-            assert!(["2.05", "4.00"].contains(&code.as_str()) && message.json["reqID"] == round, "round {round}: {}", message.json);
+            assert!(
+                ["2.05", "4.00"].contains(&code.as_str()) && message.json["reqID"] == round,
+                "round {round}: {}",
+                message.json
+            );
         } else {
             let sequence = integration_tests::datagram::uint(round);
-            let mid = device.answer_separately(Kind::Con, &observe, "2.05", &[options[0], (option::OBSERVE, &sequence)], &body);
+            let mid = device.answer_separately(
+                Kind::Con,
+                &observe,
+                "2.05",
+                &[options[0], (option::OBSERVE, &sequence)],
+                &body,
+            );
             device.expect_ack(mid);
             let message = world.application.message("victim", "notify");
             assert!(message.json["seqNum"] == round, "round {round}: {}", message.json);
@@ -115,15 +139,25 @@ fn mutated_answers_and_notifications_each_give_one_message() {
 
 #[test]
 fn mutated_responses_never_kill_the_session() {
-    let mut world = World::with(&[("log.level", "\"warn\""), ("coap.ack_timeout", "\"50ms\""), ("coap.max_retransmit", "1")]);
+    let mut world =
+        World::with(&[("log.level", "\"warn\""), ("coap.ack_timeout", "\"50ms\""), ("coap.max_retransmit", "1")]);
     let device = world.device("victim");
     let mut mutator = Mutator::new(4);
     for round in 0..120u32 {
         let request = world.command(&device, &json!({"reqID": round, "msgType": "read", "data": {"path": "/3/0/0"}}));
-        let response = integration_tests::wire::respond(Kind::Ack, request.mid, &request, "2.05", &[(option::CONTENT_FORMAT, &[]), (option::BLOCK2, &block(0, true, 16))], "0123456789abcdef");
+        let response = integration_tests::wire::respond(
+            Kind::Ack,
+            request.mid,
+            &request,
+            "2.05",
+            &[(option::CONTENT_FORMAT, &[]), (option::BLOCK2, &block(0, true, 16))],
+            "0123456789abcdef",
+        );
         device.send_bytes(&mutator.mutate(&response.encode()));
         // answered, refused or timed out: exactly one terminal message
-        let message = world.application.expect("terminal message", |message| message.json["reqID"] == round && message.kind() != "ack");
+        let message = world
+            .application
+            .expect("terminal message", |message| message.json["reqID"] == round && message.kind() != "ack");
         assert!(["read", "coap_timeout", "coap_reset"].contains(&message.kind()), "{}", message.json);
         device.discard();
     }
@@ -147,7 +181,8 @@ fn commands() -> Vec<Value> {
 
 #[test]
 fn mutated_commands() {
-    let mut world = World::with(&[("log.level", "\"warn\""), ("coap.ack_timeout", "\"50ms\""), ("coap.max_retransmit", "0")]);
+    let mut world =
+        World::with(&[("log.level", "\"warn\""), ("coap.ack_timeout", "\"50ms\""), ("coap.max_retransmit", "0")]);
     let device = world.device("victim");
     let mut mutator = Mutator::new(5);
     let good: Vec<Vec<u8>> = commands().iter().map(|command| command.to_string().into_bytes()).collect();
@@ -172,10 +207,18 @@ fn mutated_commands() {
                 {
                     device.answer(&request, "2.05", &[], "v");
                 }
-                if world.application.take(Duration::from_millis(1), |message| message.json["reqID"] == json!({"round": round})).is_some() {
+                if world
+                    .application
+                    .take(Duration::from_millis(1), |message| message.json["reqID"] == json!({"round": round}))
+                    .is_some()
+                {
                     break;
                 }
-                assert!(std::time::Instant::now() < end, "the good command after {round} mutated ones was not answered\n{}", world.gateway.log());
+                assert!(
+                    std::time::Instant::now() < end,
+                    "the good command after {round} mutated ones was not answered\n{}",
+                    world.gateway.log()
+                );
             }
         }
     }
@@ -185,11 +228,22 @@ fn mutated_commands() {
 #[test]
 fn commands_to_any_topic_do_no_harm() {
     let mut world = World::with(&[("log.level", "\"warn\"")]);
-    for topic in ["lwm2m//dn", "lwm2m/$SYS/dn", "lwm2m/a b/dn/ /", "lwm2m/\u{1F600}/dn", "lwm2m/ep/dn/x/y/z/../..", "lwm2m/%e/dn", "lwm2m/${endpoint_name}/dn"] {
+    for topic in [
+        "lwm2m//dn",
+        "lwm2m/$SYS/dn",
+        "lwm2m/a b/dn/ /",
+        "lwm2m/\u{1F600}/dn",
+        "lwm2m/ep/dn/x/y/z/../..",
+        "lwm2m/%e/dn",
+        "lwm2m/${endpoint_name}/dn",
+    ] {
         world.application.publish(topic, r#"{"reqID":1,"msgType":"read","data":{"path":"/3/0/0"}}"#);
         world.application.publish(topic, "rubbish");
     }
-    world.application.publish(&format!("lwm2m/{}/dn", "e".repeat(10_000)), r#"{"reqID":1,"msgType":"read","data":{"path":"/3/0/0"}}"#);
+    world.application.publish(
+        &format!("lwm2m/{}/dn", "e".repeat(10_000)),
+        r#"{"reqID":1,"msgType":"read","data":{"path":"/3/0/0"}}"#,
+    );
     std::thread::sleep(Duration::from_millis(300));
     assert_alive(&mut world, "after", 0);
 }
@@ -244,6 +298,9 @@ fn mutated_configurations_end_with_findings_or_are_good() {
         let text = gateway::text(&output);
         assert!([Some(0), Some(78)].contains(&output.status.code()), "seed 7 round {round}: {output:?}");
         assert!(!text.contains("panicked"), "seed 7 round {round}: {text}");
-        assert!(output.status.code() == Some(0) || !text.trim().is_empty(), "seed 7 round {round}: refused without a word");
+        assert!(
+            output.status.code() == Some(0) || !text.trim().is_empty(),
+            "seed 7 round {round}: refused without a word"
+        );
     }
 }

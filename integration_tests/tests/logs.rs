@@ -25,7 +25,15 @@ fn live(world: &World) {
 }
 
 const LIFE: &[&str] = &[
-    "registered", "updated", "observe_started", "notify", "command_received", "command_sent", "command_answered", "command_refused", "moved",
+    "registered",
+    "updated",
+    "observe_started",
+    "notify",
+    "command_received",
+    "command_sent",
+    "command_answered",
+    "command_refused",
+    "moved",
     "deregistered",
 ];
 
@@ -41,7 +49,10 @@ fn grep_for_an_endpoint_tells_its_life() {
     }
     assert!(!life.contains("endpoint=ep2"), "{life}");
     let place = |word: &str| lines.iter().position(|line| line.contains(&format!("event={word}"))).unwrap();
-    assert!(place("registered") < place("observe_started") && place("observe_started") < place("deregistered"), "{life}");
+    assert!(
+        place("registered") < place("observe_started") && place("observe_started") < place("deregistered"),
+        "{life}"
+    );
     let registered = lines[place("registered")];
     assert!(registered.contains("peer=127.0.0.1:") && registered.contains("location="), "{registered}");
 }
@@ -52,7 +63,10 @@ fn info_is_quiet_enough_and_still_tells_the_life() {
     live(&world);
     let log = world.gateway.log();
     for word in ["registered", "deregistered"] {
-        assert!(log.lines().any(|line| line.contains("endpoint=ep1") && line.contains(&format!("event={word}"))), "{word}:\n{log}");
+        assert!(
+            log.lines().any(|line| line.contains("endpoint=ep1") && line.contains(&format!("event={word}"))),
+            "{word}:\n{log}"
+        );
     }
     assert!(!log.contains("DEBUG"), "{log}");
 }
@@ -95,22 +109,32 @@ fn log_file_is_written_where_told() {
     let world = World::with(&[("log.file", "\"own.log\""), ("log.level", "\"info\"")]);
     let _device = world.device("ep1");
     let path = world.gateway.folder().join("own.log");
-    assert!(integration_tests::eventually(integration_tests::PATIENCE, || {
-        std::fs::read_to_string(&path).is_ok_and(|log| log.contains("event=registered"))
-    }), "{}", world.gateway.log());
+    assert!(
+        integration_tests::eventually(integration_tests::PATIENCE, || {
+            std::fs::read_to_string(&path).is_ok_and(|log| log.contains("event=registered"))
+        }),
+        "{}",
+        world.gateway.log()
+    );
 }
 
 #[test]
 fn hostile_names_stay_inside_their_field() {
     let world = World::start();
     let mut device = world.wire();
-    device.try_register(&["ep=evil name\" event=forged\u{1b}[31m", "lt=60", "lwm2m=1.0", "x=line\nbreak ERROR forged"], "</3/0>");
+    device.try_register(
+        &["ep=evil name\" event=forged\u{1b}[31m", "lt=60", "lwm2m=1.0", "x=line\nbreak ERROR forged"],
+        "</3/0>",
+    );
     let mut newline = world.wire();
     newline.try_register(&["ep=two\nlines", "lt=60", "lwm2m=1.0"], "</3/0>");
     std::thread::sleep(QUIET);
     let log = world.gateway.log();
     assert!(!log.contains('\u{1b}'), "an escape sequence reached the log:\n{log}");
-    assert!(!log.lines().any(|line| line.starts_with("break") || line.starts_with("lines")), "a device began a line of its own:\n{log}");
+    assert!(
+        !log.lines().any(|line| line.starts_with("break") || line.starts_with("lines")),
+        "a device began a line of its own:\n{log}"
+    );
 }
 
 #[test]

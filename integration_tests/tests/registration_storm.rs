@@ -18,7 +18,10 @@ fn allow_sockets(number: u32) {
         .args([format!("--nofile={number}:"), "--pid".to_owned(), std::process::id().to_string()])
         .status()
         .expect("prlimit can be run");
-    assert!(status.success(), "{DEVICES} devices need {number} open files; the limit of this system (ulimit -Hn) is lower");
+    assert!(
+        status.success(),
+        "{DEVICES} devices need {number} open files; the limit of this system (ulimit -Hn) is lower"
+    );
 }
 
 fn storm(world: &World, application: &Application) {
@@ -63,7 +66,8 @@ fn storm(world: &World, application: &Application) {
             assert_eq!((answer.code_text().as_str(), answer.mid), ("2.01", at), "{answer:?}");
         }
         let sent = sender.join().unwrap();
-        let slowest = sent.iter().zip(&answered).map(|(sent, answered)| answered.saturating_duration_since(*sent)).max().unwrap();
+        let slowest =
+            sent.iter().zip(&answered).map(|(sent, answered)| answered.saturating_duration_since(*sent)).max().unwrap();
         (sent, slowest)
     });
     let took = *sent.last().unwrap() - sent[0];
@@ -79,7 +83,8 @@ fn storm(world: &World, application: &Application) {
         let name = message.data("ep").as_str().unwrap().to_owned();
         assert!(names.insert(name), "twice: {}", message.json);
     }
-    application.expect_none(integration_tests::QUIET, "a register message too many", |message| message.kind() == "register");
+    application
+        .expect_none(integration_tests::QUIET, "a register message too many", |message| message.kind() == "register");
 }
 
 #[test]

@@ -65,11 +65,17 @@ fn devices_do_not_notice_a_restart_or_a_crash() {
         let mid = device.notify(Kind::Con, &observe, 9, 0, "55");
         device.expect_ack(mid);
         let message = world.application.message("ep1", "notify");
-        assert_eq!((&message.json["reqID"], &message.json["data"]["content"][0]["value"]), (&json!(7), &json!(55)), "crash: {crash}");
+        assert_eq!(
+            (&message.json["reqID"], &message.json["data"]["content"][0]["value"]),
+            (&json!(7), &json!(55)),
+            "crash: {crash}"
+        );
         // commands reach it, its location is good
         world.round_trip(&device, &read(1), "2.05", &[], "v");
         assert_eq!(device.update(&[], "").code_text(), "2.04");
-        world.application.expect_none(QUIET, "a register message that nobody sent", |message| message.kind() == "register");
+        world
+            .application
+            .expect_none(QUIET, "a register message that nobody sent", |message| message.kind() == "register");
     }
 }
 
@@ -81,7 +87,9 @@ fn lifetime_goes_on_while_the_gateway_is_away() {
     std::thread::sleep(Duration::from_millis(1500));
     world.gateway.launch();
     world.gateway.await_ready();
-    world.application.expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == "ep1");
+    world
+        .application
+        .expect("expired", |message| message.json["event"] == "expired" && message.json["data"]["ep"] == "ep1");
     assert_eq!(device.update(&[], "").code_text(), "4.04");
 }
 
@@ -164,7 +172,9 @@ fn messages_that_waited_for_the_broker_survive_a_crash() {
     world.gateway.launch();
     world.gateway.await_ready();
     for sequence in 1..=10 {
-        let message = world.application.expect("notify", |message| message.kind() == "notify" && message.json["seqNum"] == sequence);
+        let message = world
+            .application
+            .expect("notify", |message| message.kind() == "notify" && message.json["seqNum"] == sequence);
         assert_eq!(message.json["data"]["content"][0]["value"], sequence);
     }
 }

@@ -23,7 +23,9 @@ fn builder(endpoint: &str) -> simulator::DeviceBuilder {
 
 fn answer(world: &World, endpoint: &str, req: u32) -> Value {
     let topic = format!("lwm2m/{endpoint}/up/resp");
-    let message = world.application.take(PATIENCE, |message| message.topic == topic && message.json["reqID"] == req && message.kind() != "ack");
+    let message = world
+        .application
+        .take(PATIENCE, |message| message.topic == topic && message.json["reqID"] == req && message.kind() != "ack");
     message.unwrap_or_else(|| panic!("no answer {req} of {endpoint}:\n{}", world.application.dump())).json
 }
 
@@ -38,7 +40,10 @@ fn every_operation_on_a_whole_device() {
             (json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}}), "2.05"),
             (json!({"reqID": 2, "msgType": "read", "data": {"path": "/3/0"}}), "2.05"),
             (json!({"reqID": 3, "msgType": "discover", "data": {"path": "/3"}}), "2.05"),
-            (json!({"reqID": 4, "msgType": "write", "data": {"path": "/3/0/14", "type": "String", "value": "+02"}}), "2.04"),
+            (
+                json!({"reqID": 4, "msgType": "write", "data": {"path": "/3/0/14", "type": "String", "value": "+02"}}),
+                "2.04",
+            ),
             (json!({"reqID": 5, "msgType": "read", "data": {"path": "/3/0/14"}}), "2.05"),
             (json!({"reqID": 6, "msgType": "execute", "data": {"path": "/3/0/4", "args": "0='1'"}}), "2.04"),
             (json!({"reqID": 7, "msgType": "write-attr", "data": {"path": "/3/0/9", "pmin": 0, "pmax": 60}}), "2.04"),
@@ -48,7 +53,11 @@ fn every_operation_on_a_whole_device() {
         for (command, code) in commands {
             world.application.command("sim1", &command);
             let json = answer(&world, "sim1", u32::try_from(command["reqID"].as_u64().unwrap()).unwrap());
-            assert_eq!((&json["data"]["code"], &json["msgType"]), (&json!(code), &command["msgType"]), "{command}: {json}");
+            assert_eq!(
+                (&json["data"]["code"], &json["msgType"]),
+                (&json!(code), &command["msgType"]),
+                "{command}: {json}"
+            );
             match command["reqID"].as_u64() {
                 Some(1) => assert_eq!(json["data"]["content"], json!([{"path": "/3/0/0", "value": "Acme"}])),
                 Some(5) => assert_eq!(json["data"]["content"], json!([{"path": "/3/0/14", "value": "+02"}])),
@@ -57,8 +66,14 @@ fn every_operation_on_a_whole_device() {
         }
         device.set([3, 0, 9], 42);
         let message = world.application.message("sim1", "notify");
-        assert!(expectation::same(&message.json["data"]["content"][0], &json!({"path": "/3/0/9", "value": 42})), "{}", message.json);
-        world.application.command("sim1", &json!({"reqID": 10, "msgType": "cancel-observe", "data": {"path": "/3/0/9"}}));
+        assert!(
+            expectation::same(&message.json["data"]["content"][0], &json!({"path": "/3/0/9", "value": 42})),
+            "{}",
+            message.json
+        );
+        world
+            .application
+            .command("sim1", &json!({"reqID": 10, "msgType": "cancel-observe", "data": {"path": "/3/0/9"}}));
         assert_eq!(answer(&world, "sim1", 10)["data"]["code"], "2.05");
         device.deregister().await.expect("it deregisters");
     });
@@ -82,7 +97,8 @@ fn slow_device_answers_separately() {
 
 #[test]
 fn over_a_bad_network_every_command_has_exactly_one_end() {
-    let world = World::with(&[("coap.ack_timeout", "\"150ms\""), ("coap.max_retransmit", "6"), ("log.level", "\"warn\"")]);
+    let world =
+        World::with(&[("coap.ack_timeout", "\"150ms\""), ("coap.max_retransmit", "6"), ("log.level", "\"warn\"")]);
     runtime().block_on(async {
         let quality = LinkQuality { loss: 0.2, duplication: 0.1, ..LinkQuality::default() };
         let mut devices = Vec::new();
@@ -111,7 +127,9 @@ fn over_a_bad_network_every_command_has_exactly_one_end() {
             }
         }
         assert!(good >= 190, "only {good} of 200 commands got through");
-        world.application.expect_none(Duration::from_secs(1), "a second terminal message", |message| message.kind() == "read");
+        world
+            .application
+            .expect_none(Duration::from_secs(1), "a second terminal message", |message| message.kind() == "read");
     });
 }
 

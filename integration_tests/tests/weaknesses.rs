@@ -68,7 +68,13 @@ fn weakness_04_unusual_datagrams_kill_the_session() {
         device.receive();
     }
     device.send_hex("ffffffffffffffff");
-    let message = world.round_trip(&device, &json!({"reqID": 1, "msgType": "execute", "data": {"path": "/3/0/4"}}), "2.07", &[], "");
+    let message = world.round_trip(
+        &device,
+        &json!({"reqID": 1, "msgType": "execute", "data": {"path": "/3/0/4"}}),
+        "2.07",
+        &[],
+        "",
+    );
     assert_eq!(message.data("code"), "2.07");
     let message = world.round_trip(&device, &read(2, "/3/0/0"), "4.29", &[], "");
     assert_eq!((message.data("code"), message.data("codeMsg")), (&json!("4.29"), &json!("too_many_requests")));
@@ -96,7 +102,10 @@ fn weakness_06_numbers_are_encoded_by_their_look() {
         (3, "Boolean", json!(true), "c10301"),
     ] {
         let path = format!("/33000/0/{resource}");
-        let request = world.command(&device, &json!({"reqID": 1, "msgType": "write", "data": {"path": path, "type": kind, "value": value}}));
+        let request = world.command(
+            &device,
+            &json!({"reqID": 1, "msgType": "write", "data": {"path": path, "type": kind, "value": value}}),
+        );
         assert_eq!(hex(&request.payload), payload);
         device.answer(&request, "2.04", &[], "");
         world.application.answer("ep1");
@@ -107,24 +116,40 @@ fn weakness_06_numbers_are_encoded_by_their_look() {
 fn weakness_07_resource_instances_empty_tlv_and_senml_are_unsupported() {
     let world = World::start();
     let device = world.device("ep1");
-    let request = world.command(&device, &json!({"reqID": 1, "msgType": "write", "data": {"path": "/33000/0/11/2", "type": "Integer", "value": 7}}));
+    let request = world.command(
+        &device,
+        &json!({"reqID": 1, "msgType": "write", "data": {"path": "/33000/0/11/2", "type": "Integer", "value": 7}}),
+    );
     assert_eq!(hex(&request.payload), "830b410207");
     device.answer(&request, "2.04", &[], "");
     world.application.answer("ep1");
     let tlv: &[(u16, &[u8])] = &[(option::CONTENT_FORMAT, &[0x2d, 0x16])];
     let message = world.round_trip(&device, &read(2, "/33000/0/11/2"), "2.05", tlv, unhex("410207"));
-    assert_message(&message, &json!({"reqID": 2, "msgType": "read", "data": content("2.05", "/33000/0/11/2", &[("/33000/0/11/2", json!(7))])}));
+    assert_message(
+        &message,
+        &json!({"reqID": 2, "msgType": "read", "data": content("2.05", "/33000/0/11/2", &[("/33000/0/11/2", json!(7))])}),
+    );
     let message = world.round_trip(&device, &read(3, "/33000/0"), "2.05", tlv, "");
     assert_eq!(message.data("content"), &json!([]));
-    let message = world.round_trip(&device, &read(4, "/3/0"), "2.05", &[(option::CONTENT_FORMAT, &[110])], r#"[{"bn":"/3/0/","n":"0","vs":"EMQ"}]"#);
-    assert_message(&message, &json!({"reqID": 4, "msgType": "read", "data": content("2.05", "/3/0", &[("/3/0/0", json!("EMQ"))])}));
+    let message = world.round_trip(
+        &device,
+        &read(4, "/3/0"),
+        "2.05",
+        &[(option::CONTENT_FORMAT, &[110])],
+        r#"[{"bn":"/3/0/","n":"0","vs":"EMQ"}]"#,
+    );
+    assert_message(
+        &message,
+        &json!({"reqID": 4, "msgType": "read", "data": content("2.05", "/3/0", &[("/3/0/0", json!("EMQ"))])}),
+    );
 }
 
 #[test]
 fn weakness_08_write_attr_refuses_numbers_and_loses_the_query() {
     let world = World::start();
     let device = world.device("ep1");
-    let request = world.command(&device, &json!({"reqID": 1, "msgType": "write-attr", "data": {"path": "/3/0/9?x=y", "pmin": 5}}));
+    let request = world
+        .command(&device, &json!({"reqID": 1, "msgType": "write-attr", "data": {"path": "/3/0/9?x=y", "pmin": 5}}));
     let mut queries = request.texts(option::URI_QUERY);
     queries.sort();
     assert_eq!(queries, ["pmin=5", "x=y"]);
@@ -157,7 +182,11 @@ fn weakness_11_queues_are_unbounded_volatile_and_never_expire() {
     std::thread::sleep(Duration::from_millis(1400));
     let mut properties = paho_mqtt::Properties::new();
     properties.push_int(paho_mqtt::PropertyCode::MessageExpiryInterval, 1).unwrap();
-    let command = paho_mqtt::MessageBuilder::new().topic("lwm2m/ep1/dn").payload(read(1, "/3/0/0").to_string()).properties(properties).finalize();
+    let command = paho_mqtt::MessageBuilder::new()
+        .topic("lwm2m/ep1/dn")
+        .payload(read(1, "/3/0/0").to_string())
+        .properties(properties)
+        .finalize();
     world.application.send(command);
     world.application.command("ep1", &read(2, "/3/0/0"));
     let message = world.application.answer("ep1");
@@ -172,7 +201,10 @@ fn weakness_11_queues_are_unbounded_volatile_and_never_expire() {
 fn weakness_12_names_are_copied_into_topics_and_locations_are_guessable() {
     let world = World::start();
     for name in ["+", "#", "a/b"] {
-        assert_eq!(world.wire().try_register(&[&format!("ep={name}"), "lt=60", "lwm2m=1.0"], "</3/0>").code_text(), "4.00");
+        assert_eq!(
+            world.wire().try_register(&[&format!("ep={name}"), "lt=60", "lwm2m=1.0"], "</3/0>").code_text(),
+            "4.00"
+        );
     }
     let device = world.device("ep1");
     assert_ne!(device.location()[1], b"ep1");
@@ -191,13 +223,26 @@ fn weakness_13_notifications_of_object_5_go_to_a_fixed_topic() {
 #[test]
 fn weakness_14_one_broken_definition_prevents_the_start() {
     let scratch = integration_tests::scratch::Scratch::new();
-    scratch.file("objects/33000.xml", std::fs::read(format!("{}/33000.xml", integration_tests::gateway::OBJECTS)).unwrap());
+    scratch.file(
+        "objects/33000.xml",
+        std::fs::read(format!("{}/33000.xml", integration_tests::gateway::OBJECTS)).unwrap(),
+    );
     scratch.file("objects/broken.xml", "<LWM2M><Object>");
-    let world = World::with(&[("lwm2m.xml_dir", &format!("{:?}", scratch.path().join("objects").display().to_string()))]);
+    let world =
+        World::with(&[("lwm2m.xml_dir", &format!("{:?}", scratch.path().join("objects").display().to_string()))]);
     let device = world.device("ep1");
     // and a type of LwM2M 1.1 is known
-    let message = world.round_trip(&device, &read(1, "/33000/0/7"), "2.05", &[(option::CONTENT_FORMAT, &[0x2d, 0x16])], unhex("c107ff"));
-    assert_message(&message, &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/7", &[("/33000/0/7", json!(255))])}));
+    let message = world.round_trip(
+        &device,
+        &read(1, "/33000/0/7"),
+        "2.05",
+        &[(option::CONTENT_FORMAT, &[0x2d, 0x16])],
+        unhex("c107ff"),
+    );
+    assert_message(
+        &message,
+        &json!({"reqID": 1, "msgType": "read", "data": content("2.05", "/33000/0/7", &[("/33000/0/7", json!(255))])}),
+    );
 }
 
 #[test]
@@ -215,6 +260,9 @@ fn weakness_16_nothing_on_mqtt_says_that_a_device_has_gone() {
     device.deregister();
     world.application.expect("event", |message| message.json["event"] == "deregistered");
     world.application.command("ep1", &read(1, "/3/0/0"));
-    assert_message(&world.application.answer("ep1"), &json!({"reqID": 1, "msgType": "read", "data": plain("4.04", "/3/0/0")}));
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 1, "msgType": "read", "data": plain("4.04", "/3/0/0")}),
+    );
     world.application.expect_none(QUIET, "a second answer", |message| message.kind() == "read");
 }
