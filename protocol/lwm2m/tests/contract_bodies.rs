@@ -247,6 +247,12 @@ fn text_is_read_as_its_type() {
         let got = decoded(ContentFormat::Text, body.as_bytes(), "/1/0/1", &typed(resource_type));
         assert_eq!(got, format!("/1/0/1 {expected}"), "{resource_type:?} {body}");
     }
+    for (resource_type, body) in
+        [(Integer, "1e19"), (Unsigned, "-1.0"), (Unsigned, "1e20"), (Time, "-1e19"), (Float, "1e309")]
+    {
+        let got = decoded(ContentFormat::Text, body.as_bytes(), "/1/0/1", &typed(resource_type));
+        assert!(got.starts_with("refused: ") && got.contains("range"), "{resource_type:?} {body}: {got}");
+    }
     let newer = All(Some(Opaque), Version::new(1, 1));
     assert_eq!(decoded(ContentFormat::Text, b"AQID", "/1/0/1", &newer), "/1/0/1 Opaque([1, 2, 3])");
     assert!(decoded(ContentFormat::Text, b"A*ID", "/1/0/1", &newer).starts_with("refused: not base64"));

@@ -42,6 +42,13 @@ pub fn content(format: ContentFormat, input: &[u8]) {
     let types = ByResource(Version::new(1, choice / 5 % 2));
     let Ok(nodes) = format::decode(format, body, base, &types, NOW) else { return };
     let Ok(written) = format::encode(format, base, &nodes) else { return };
+    let before_1970 = |node: &lwm2m::Node| matches!(node.value, lwm2m::Value::Time(..0));
+    // Two forms of the contract read differently than they are written: Time in TLV, and Opaque as text of LwM2M 1.0.
+    if format == ContentFormat::Tlv && nodes.iter().any(before_1970)
+        || format == ContentFormat::Text && types.0.minor == 0
+    {
+        return;
+    }
     let again = format::decode(format, &written, base, &types, NOW).expect("what was written can be read");
     let once_more = format::encode(format, base, &again).expect("what was written and read can be written");
     assert_eq!(written, once_more);

@@ -29,20 +29,22 @@ pub(super) fn decode(body: &[u8], base: Path, types: &dyn Types) -> Result<Vec<N
     Ok(vec![Node::new(base, value)])
 }
 
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
 fn read(resource_type: ResourceType, text: &str) -> Result<Value, String> {
     let integer = || integer(text);
     match resource_type {
         ResourceType::Integer => match integer()? {
             Some(integer) => i64::try_from(integer).map(Value::Integer).map_err(|_| out_of_range(text)),
-            None => float(text),
+            None => fraction(text, -TWO_63..TWO_63),
         },
         ResourceType::Unsigned => match integer()? {
             Some(integer) => u64::try_from(integer).map(Value::Unsigned).map_err(|_| out_of_range(text)),
-            None => float(text),
+            None => fraction(text, 0.0..2.0 * TWO_63),
         },
         ResourceType::Time => match integer()? {
             Some(integer) => i64::try_from(integer).map(Value::Time).map_err(|_| out_of_range(text)),
-            None => float(text),
+            None => fraction(text, -TWO_63..TWO_63),
         },
         ResourceType::Float => float(text),
         ResourceType::Boolean => match text {
@@ -73,6 +75,14 @@ fn float(text: &str) -> Result<Value, String> {
     match text.parse::<f64>() {
         Ok(float) if decimal && float.is_finite() => Ok(Value::Float(float)),
         _ => Err(format!("{} is not a decimal number in range", shown(text))),
+    }
+}
+
+/// A decimal fraction where an integer should be (contract 3.2), within what the integer could be.
+fn fraction(text: &str, range: std::ops::Range<f64>) -> Result<Value, String> {
+    match float(text)? {
+        Value::Float(float) if !range.contains(&float) => Err(out_of_range(text)),
+        value => Ok(value),
     }
 }
 
