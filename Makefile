@@ -3,12 +3,13 @@ SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 CARGO ?= cargo
 
-.PHONY: help run build test bench format lint package clean
+.PHONY: help run build test bench fuzz format lint package clean
 
 help:
 	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
 	@echo "make test     formatting, lints, all tests; installs what they need"
 	@echo "make bench    what messages, commands and idle devices cost, against mosquitto"
+	@echo "make fuzz     every fuzz target for a minute (SECONDS=n for another time); needs a nightly compiler"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
 	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
 	@echo "make clean    remove everything that was built"
@@ -29,6 +30,10 @@ test:
 bench: build
 	@tools/setup.sh test
 	@$(CARGO) run --release --locked --quiet --package integration_tests --bin gateway-bench -- $(BENCH)
+
+fuzz:
+	@tools/setup.sh build
+	@tools/fuzz.sh $(or $(SECONDS),60)
 
 format:
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then set -x; $(CARGO) fmt --all --check; \

@@ -166,6 +166,21 @@ fn taken_port_ends_it_with_70_and_names_the_key() {
 }
 
 #[test]
+fn dtls_listener_serves_beside_the_udp_one() {
+    let credentials = folder("dtls-credentials").join("credentials.toml");
+    fs::write(&credentials, "[[device]]\nidentity = \"a\"\npsk = \"00112233445566778899aabbccddeeff\"\n")
+        .expect("can be written");
+    let dtls =
+        format!("[[listeners.dtls]]\nbind = \"127.0.0.1:0\"\ncredentials_file = \"{}\"\n", credentials.display());
+    let mut gateway = Gateway::start("dtls", "embedded", &dtls);
+    gateway.wait_ready();
+    let bound = gateway.log().lines().filter(|line| line.contains("event=listener_bound")).count();
+    assert_eq!(bound, 2, "{}", gateway.log());
+    gateway.signal("TERM");
+    assert_eq!(gateway.status(), 0);
+}
+
+#[test]
 fn reload_applies_the_log_level_and_names_what_must_wait() {
     let gateway = Gateway::start("reload", "embedded", "[log]\nlevel = \"warn\"\n");
     gateway.wait_ready();
