@@ -67,7 +67,7 @@ fn run(extent: Extent) {
     eprintln!("gateway …");
     let gateway = Gateway::start(&broker.url(), &settings());
     let gateway_process = Process::new(gateway.pid());
-    mqtt.subscribe("lwm2m/#");
+    mqtt.subscribe("lwm2m/+/up/#");
     let report = Report::new(&baseline);
     let mut bench = Bench { extent, gateway, gateway_process, broker_process, mqtt, report, _broker: broker };
     let mut fleet = registrations::as_fast_as_possible(&mut bench);

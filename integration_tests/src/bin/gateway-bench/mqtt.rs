@@ -122,6 +122,8 @@ fn sort(body: &[u8], received: &Received, answers: &Sender<(u64, Instant)>) {
     let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
     let (topic, payload) = body[2..].split_at(length);
     if topic.ends_with(b"/up/notify") {
+        // An error would be cheaper than what is to be measured.
+        assert!(find(payload, b"\"code\":\"2.05\"").is_some(), "{}", String::from_utf8_lossy(payload));
         received.notifications.fetch_add(1, Ordering::Relaxed);
     } else if topic.ends_with(b"/up/resp") {
         if find(payload, b"\"msgType\":\"register\"").is_some() {
