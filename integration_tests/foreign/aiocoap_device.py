@@ -15,6 +15,7 @@ Resources: /3/0/0 text; /3/0/1 answers after a second (separate response); /3/0/
 /3/0/9 observable number; /3/0/4 execute; /5/0/0 takes any PUT (Block1); /3/0/13 takes a PUT.
 """
 import asyncio
+import socket
 import sys
 
 import aiocoap
@@ -90,13 +91,17 @@ class Device:
         site.add_resource(["3", "0", "9"], self.battery)
         site.add_resource(["3", "0", "13"], Writable("time"))
         site.add_resource(["5", "0", "0"], Writable("package"))
-        # Port 0 is "the default port" to aiocoap: take a free one.
-        import socket
-
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port))
+        # Port 0 is "the default port" to aiocoap: look for a free one, again if somebody was faster.
+        for attempt in range(10):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            try:
+                self.context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port))
+                return
+            except OSError:
+                if attempt == 9:
+                    raise
 
     async def request(self, code, path, query=(), payload=b""):
         message = aiocoap.Message(code=code, uri=self.base, payload=payload)

@@ -29,7 +29,12 @@ impl Message {
         self.json["msgType"].as_str().unwrap_or("")
     }
 
-    /// A string member of `data`.
+    /// The gateway's own status: online or offline.
+    pub fn is_status(&self) -> bool {
+        self.json["status"].is_string() && self.json["msgType"].is_null()
+    }
+
+    /// A member of `data`.
     pub fn data(&self, member: &str) -> &Value {
         &self.json["data"][member]
     }
@@ -64,7 +69,9 @@ impl Application {
             .expect("an MQTT client");
         let keep = Arc::clone(&inbox);
         client.set_message_callback(move |_, message| {
-            if let Some(message) = message {
+            // MQTT 3.1.1 has no word for "not my own": there the commands come back with the rest.
+            let own = |message: &mqtt::Message| version != 5 && message.topic().split('/').any(|level| level == "dn");
+            if let Some(message) = message.filter(|message| !own(message)) {
                 let (queue, bell) = &*keep;
                 queue.lock().expect("nobody panics with the inbox").push_back(Message {
                     topic: message.topic().to_owned(),
@@ -91,7 +98,9 @@ impl Application {
         } else {
             options.clean_session(true);
         }
-        self.client.connect(options.finalize()).wait_for(PATIENCE).expect("the application can connect to the broker");
+        let options = options.finalize();
+        let connected = crate::eventually(PATIENCE, || self.client.connect(options.clone()).wait_for(PATIENCE).is_ok());
+        assert!(connected, "the application cannot connect to the broker");
     }
 
     /// Subscribes, QoS 2 (so that the delivery shows the publisher's QoS), without its own messages where the protocol allows to say so.
@@ -142,9 +151,9 @@ impl Application {
         }
     }
 
-    /// Watches for a while that no such message comes.
+    /// Watches for a while that no such message comes. The gateway's own status (online, offline) does not count.
     pub fn expect_none(&self, limit: Duration, what: &str, fits: impl Fn(&Message) -> bool) {
-        if let Some(message) = self.take(limit, fits) {
+        if let Some(message) = self.take(limit, |message| !message.is_status() && fits(message)) {
             panic!("{what} must not come, but {} {} did", message.topic, String::from_utf8_lossy(&message.payload));
         }
     }
@@ -170,9 +179,10 @@ impl Application {
         self.inbox.0.lock().expect("nobody panics with the inbox").clear();
     }
 
-    /// Takes all that is in the inbox.
+    /// Takes all that is in the inbox but the gateway's own status.
     pub fn drain(&self) -> Vec<Message> {
-        self.inbox.0.lock().expect("nobody panics with the inbox").drain(..).collect()
+        let mut queue = self.inbox.0.lock().expect("nobody panics with the inbox");
+        queue.drain(..).filter(|message| !message.is_status()).collect()
     }
 
     /// The inbox in words.

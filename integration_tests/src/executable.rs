@@ -12,33 +12,28 @@ pub fn gateway() -> &'static Path {
             assert!(given.is_file(), "LWM2M_GATEWAY_BIN names {}, which is not there", given.display());
             return given;
         }
-        build("lwm2m-gateway", "lwm2m-gateway")
+        build("lwm2m-gateway")
     })
 }
 
-/// Path of `lwm2m-sim`.
-pub fn simulator() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("simulator", "lwm2m-sim"))
-}
-
-fn build(package: &str, name: &str) -> PathBuf {
+/// Builds all executables of the workspace: the same choice of packages as with `cargo test --workspace`, hence nothing twice.
+fn build(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its own executable");
     let folder = test.parent().expect("an executable lives in a folder");
     // Tests live in target/<profile>/deps, programs of the bench one above.
     let profile =
         if folder.ends_with("deps") { folder.parent().expect("`deps` lies in the profile's folder") } else { folder };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--quiet", "--package", package]);
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--quiet", "--workspace", "--bins"]);
     if profile.file_name().is_some_and(|name| name == "release") {
         cargo.arg("--release");
     }
     let status = cargo.status().expect("cargo can be started to build the executable under test");
-    assert!(status.success(), "`cargo build --package {package}` failed: there is no executable to test");
+    assert!(status.success(), "`cargo build --workspace --bins` failed: there is no executable to test");
     let executable = profile.join(name);
     assert!(
         executable.is_file(),
-        "no executable at {}: run `cargo build --package {package}` with the profile of the tests, or set LWM2M_GATEWAY_BIN",
+        "no executable at {}: run `cargo build --workspace --bins` with the profile of the tests, or set LWM2M_GATEWAY_BIN",
         executable.display()
     );
     executable

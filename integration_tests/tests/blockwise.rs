@@ -39,8 +39,8 @@ fn take(device: &Wire, mut request: Datagram, size: usize) -> Vec<u8> {
     }
 }
 
-/// Serves a body in blocks of this size, beginning with the answer to `request`.
-fn serve(device: &Wire, request: Datagram, body: &[u8], size: usize, first: &[(u16, &[u8])]) {
+/// Serves a body in blocks of this size, beginning with the answer to `request`; `every` are options of every block.
+fn serve(device: &Wire, request: Datagram, body: &[u8], size: usize, every: &[(u16, &[u8])]) {
     let mut request = request;
     loop {
         let number = request.block(option::BLOCK2).map_or(0, |(number, _, asked)| number as usize * asked / size);
@@ -48,9 +48,7 @@ fn serve(device: &Wire, request: Datagram, body: &[u8], size: usize, first: &[(u
         let end = body.len().min(begin + size);
         let option = block(u32::try_from(number).unwrap(), end < body.len(), size);
         let mut options: Vec<(u16, &[u8])> = vec![(option::BLOCK2, &option)];
-        if number == 0 {
-            options.extend(first);
-        }
+        options.extend(every);
         device.answer(&request, "2.05", &options, &body[begin..end]);
         if end == body.len() {
             return;

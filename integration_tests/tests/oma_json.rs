@@ -49,7 +49,7 @@ fn old_json_is_read_without_definitions() {
             let command = json!({"reqID": 1, "msgType": "read", "data": {"path": path}});
             let mut message = world.round_trip(&device, &command, "2.05", &[(option::CONTENT_FORMAT, format)], payload);
             // An element without a name is the base name itself; whether a slash ends it is not said.
-            if let Some(only) = message.json["data"]["content"].as_array_mut().and_then(|all| all.first_mut())
+            if let Some(only) = message.json.pointer_mut("/data/content/0")
                 && only["path"] == "/3/0/0"
                 && path == "/3/0/0"
             {

@@ -1,6 +1,6 @@
 //! How the process ends and comes back: SIGTERM, SIGINT, a crash.
 use integration_tests::datagram::Kind;
-use integration_tests::{PATIENCE, QUIET, World, eventually};
+use integration_tests::{QUIET, World};
 use paho_mqtt::MessageBuilder;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn term_and_int_end_it_with_0_within_seconds() {
 fn term_ends_it_also_without_a_broker() {
     let mut world = World::start();
     world.broker.as_mut().unwrap().stop();
-    assert!(eventually(PATIENCE, || !world.gateway.is_ready()));
+    world.gateway.await_log(&["event=broker_down"]);
     assert_eq!(world.gateway.terminate().code(), Some(0), "{}", world.gateway.log());
 }
 
@@ -160,7 +160,7 @@ fn messages_that_waited_for_the_broker_survive_a_crash() {
     let device = world.device("ep1");
     let observe = world.observe(&device, 1, "/3/0/9", 0, "0");
     world.broker.as_mut().unwrap().stop();
-    assert!(eventually(PATIENCE, || !world.gateway.is_ready()));
+    world.gateway.await_log(&["event=broker_down"]);
     for sequence in 1..=10 {
         let mid = device.notify(Kind::Con, &observe, sequence, 0, sequence.to_string());
         device.expect_ack(mid);

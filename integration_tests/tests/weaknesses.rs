@@ -42,6 +42,7 @@ fn weakness_03_separate_repeated_and_error_messages_are_not_acknowledged() {
     device.acknowledge(request.mid);
     let mid = device.answer_separately(Kind::Con, &request, "2.05", &[], "v");
     device.expect_ack(mid);
+    world.application.answer("ep1");
     let observe = world.observe(&device, 2, "/3/0/9", 0, "1");
     for _ in 0..2 {
         let mid = device.notify(Kind::Con, &observe, 7, 0, "2");
