@@ -4,8 +4,11 @@ use integration_tests::expectation::{assert_message, content, plain};
 use integration_tests::{World, unhex};
 use serde_json::{Value, json};
 
+/// Path and value of each element; `None`: the answer is 4.00.
+type Elements = Option<Vec<(&'static str, Value)>>;
+
 /// Path read, Content-Format (`None`: no option), payload, elements; `None`: 4.00.
-fn table() -> Vec<(&'static str, Option<u16>, Vec<u8>, Option<Vec<(&'static str, Value)>>)> {
+fn table() -> Vec<(&'static str, Option<u16>, Vec<u8>, Elements)> {
     vec![
         // text: resource or resource instance, with a definition
         ("/3/0/0", None, b"EMQ".to_vec(), Some(vec![("/3/0/0", json!("EMQ"))])),

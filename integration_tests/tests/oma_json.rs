@@ -4,8 +4,11 @@ use integration_tests::datagram::option;
 use integration_tests::expectation::{assert_message, content, plain};
 use serde_json::{Value, json};
 
+/// Path and value of each element; `None`: the answer is 4.00.
+type Elements = Option<Vec<(&'static str, Value)>>;
+
 /// Path read, payload, elements; `None`: 4.00.
-fn table() -> Vec<(&'static str, &'static str, Option<Vec<(&'static str, Value)>>)> {
+fn table() -> Vec<(&'static str, &'static str, Elements)> {
     vec![
         (
             "/3/0",

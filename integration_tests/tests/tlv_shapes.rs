@@ -4,8 +4,11 @@ use integration_tests::expectation::{assert_message, content, plain};
 use integration_tests::{World, hex, unhex};
 use serde_json::{Value, json};
 
+/// Path and value of each element; `None`: the answer is 4.00.
+type Elements = Option<Vec<(&'static str, Value)>>;
+
 /// Path read, payload in hex, elements; `None`: 4.00.
-fn table() -> Vec<(&'static str, String, Option<Vec<(&'static str, Value)>>)> {
+fn table() -> Vec<(&'static str, String, Elements)> {
     let text = |id: u8, text: &str| format!("c8{id:02x}{:02x}{}", text.len(), hex(text.as_bytes()));
     let three =
         format!("{}{}{}", text(0, "Open Mobile Alliance"), text(1, "Lightweight M2M Client"), text(2, "345000123"));
