@@ -111,6 +111,8 @@ pub(super) struct Engine {
     /// Confirmable separate responses on their way.
     separate: Vec<Repeated>,
     answered: VecDeque<(Instant, u16, Vec<Vec<u8>>)>,
+    /// What the reaction to the request at hand has sent, before the network had its way with it.
+    reaction: Option<Vec<Vec<u8>>>,
     outbox: Vec<Timed>,
     inbox: Vec<Timed>,
     link_out: Link,
@@ -139,6 +141,7 @@ impl Engine {
             exchanges: Vec::new(),
             separate: Vec::new(),
             answered: VecDeque::new(),
+            reaction: None,
             outbox: Vec::new(),
             inbox: Vec::new(),
             link_out: Link::new(config.link, 1),
@@ -220,6 +223,9 @@ impl Engine {
 
     pub(super) fn transmit_bytes(&mut self, at: Instant, bytes: Vec<u8>) {
         self.counters.sent += 1;
+        if let Some(reaction) = &mut self.reaction {
+            reaction.push(bytes.clone());
+        }
         let arrivals = self.link_out.arrivals(at);
         self.counters.lost += u64::from(arrivals.is_empty());
         self.outbox.extend(arrivals.into_iter().map(|at| (at, bytes.clone())));
@@ -453,7 +459,9 @@ impl Engine {
         let rule = self.rules.iter_mut().find_map(|rule| rule.take(&message).then(|| rule.clone()));
         let rule = rule.unwrap_or_else(Rule::any);
         let first = self.outbox.len();
+        self.reaction = Some(Vec::new());
         self.react(now, &message, &rule);
+        let reaction = self.reaction.take().unwrap_or_default();
         let sent: Vec<Timed> = self.outbox[first..].to_vec();
         for _ in 1..rule.copies {
             self.outbox.extend(sent.iter().cloned());
@@ -461,10 +469,10 @@ impl Engine {
         if self.answered.len() == REMEMBERED {
             self.answered.pop_front();
         }
-        // Only what belongs to this exchange: a repeated request must not repeat a notification.
-        let replies = sent
+        // Only what belongs to this exchange: a repeated request must not repeat a notification. What the network has lost counts: the
+        // request is repeated because of that.
+        let replies = reaction
             .into_iter()
-            .map(|(_, bytes)| bytes)
             .filter(|bytes| {
                 Message::decode(bytes).is_ok_and(|sent| {
                     sent.message_id == message.message_id || (sent.token == message.token && !message.token.is_empty())

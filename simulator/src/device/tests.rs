@@ -435,3 +435,25 @@ async fn a_lossy_link_loses_and_retransmission_repairs() {
     });
     result.unwrap();
 }
+
+#[tokio::test]
+async fn an_answer_that_the_network_lost_is_repeated_with_the_request() {
+    let mut gateway = Gateway::new().await;
+    let device = gateway.registered(thermometer()).await;
+    device.set_link(LinkQuality { loss: 0.5, seed: 5, ..LinkQuality::default() });
+    for _ in 0..10 {
+        let request = gateway.request(Code::GET, "/3/0/0");
+        let mut copies = 0;
+        let answer = loop {
+            copies += 1;
+            assert!(copies < 60, "60 copies of a request and no answer");
+            gateway.send(&request).await;
+            if let Ok(answer) = tokio::time::timeout(Duration::from_millis(20), gateway.receive_forever()).await
+                && answer.message_id == request.message_id
+            {
+                break answer;
+            }
+        };
+        assert_eq!(answer.payload, b"Acme");
+    }
+}
