@@ -78,20 +78,27 @@ fn table() -> Vec<Row> {
             ("2.05", Some(11542), "e4164441a00000"),
             content("2.05", "/3303/0/5700", &[("/3303/0/5700", json!(20.0))]),
         ),
-        // slashes in front and behind are optional; reqPath is as sent
+        // slashes in front and behind are optional; reqPath is as sent, and so is the path of a text
         row(
             "read",
             json!({"path":"3/0/0"}),
             (GET, "b56c776d326d 0133 0130 0130"),
-            ("2.05", Some(11542), "c20048 49"),
-            content("2.05", "3/0/0", &[("/3/0/0", json!("HI"))]),
+            ("2.05", Some(0), "4849"),
+            content("2.05", "3/0/0", &[("3/0/0", json!("HI"))]),
         ),
         row(
             "read",
             json!({"path":"/3/0/0/"}),
             (GET, "b56c776d326d 0133 0130 0130"),
+            ("2.05", Some(0), "4849"),
+            content("2.05", "/3/0/0/", &[("/3/0/0/", json!("HI"))]),
+        ),
+        row(
+            "read",
+            json!({"path":"3/0"}),
+            (GET, "b56c776d326d 0133 0130"),
             ("2.05", Some(11542), "c2004849"),
-            content("2.05", "/3/0/0/", &[("/3/0/0", json!("HI"))]),
+            content("2.05", "3/0", &[("/3/0/0", json!("HI"))]),
         ),
         // a query becomes Uri-Query options; reqPath ends before it
         row(
@@ -406,8 +413,8 @@ fn write_attr_sends_every_attribute_and_the_query_of_the_path() {
     let rows = [
         (json!({"path":"/3/0/9","pmin":10,"pmax":60}), vec!["pmax=60", "pmin=10"]),
         (
-            json!({"path":"/3/0/9","pmin":"1","pmax":"2","gt":"3.5","lt":4,"st":0.25}),
-            vec!["gt=3.5", "lt=4", "pmax=2", "pmin=1", "st=0.25"],
+            json!({"path":"/3/0/9","pmin":"1","pmax":"2","gt":"7.5","lt":4,"st":0.25}),
+            vec!["gt=7.5", "lt=4", "pmax=2", "pmin=1", "st=0.25"],
         ),
         (json!({"path":"/3/0/9?ssid=1","pmin":10}), vec!["pmin=10", "ssid=1"]),
         (json!({"path":"/3/0/9","gt":-5}), vec!["gt=-5"]),

@@ -41,7 +41,7 @@ fn table() -> Vec<(&'static str, Option<u16>, Vec<u8>, Elements)> {
             "/3/0",
             Some(110),
             br#"[{"bn":"/3/0/","n":"0","vs":"EMQ"},{"n":"9","v":95}]"#.to_vec(),
-            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95)), ("/3/0/1", json!(true))]),
+            Some(vec![("/3/0/0", json!("EMQ")), ("/3/0/9", json!(95))]),
         ),
         (
             "/33000/0",

@@ -100,13 +100,12 @@ fn over_a_bad_network_every_command_has_exactly_one_end() {
     let world =
         World::with(&[("coap.ack_timeout", "\"150ms\""), ("coap.max_retransmit", "6"), ("log.level", "\"warn\"")]);
     runtime().block_on(async {
-        let quality = LinkQuality { loss: 0.2, duplication: 0.1, ..LinkQuality::default() };
         let mut devices = Vec::new();
         for at in 0..10u64 {
             let name = format!("lossy{at}");
             let device = builder(&name).seed(at).register(world.gateway.udp()).await.expect("it registers");
             world.application.message(&name, "register");
-            device.set_link(quality);
+            device.set_link(LinkQuality { loss: 0.2, duplication: 0.1, seed: at, ..LinkQuality::default() });
             devices.push((name, device));
         }
         for req in 0..20u32 {
@@ -123,6 +122,7 @@ fn over_a_bad_network_every_command_has_exactly_one_end() {
                     good += 1;
                 } else {
                     assert_eq!(json["msgType"], "coap_timeout", "{json}");
+                    println!("{name} {json}");
                 }
             }
         }
