@@ -431,7 +431,10 @@ impl Handler<Command> for Registry {
                     self.answer(&evicted.mountpoint, &evicted.command, &Problem::NotRegistered);
                 }
             }
-            None => self.answer(&mountpoint, &command, &Problem::NotRegistered),
+            None => {
+                let problem = command.check().map_or_else(Problem::Bad, |()| Problem::NotRegistered);
+                self.answer(&mountpoint, &command, &problem);
+            }
         }
     }
 }

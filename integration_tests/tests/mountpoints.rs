@@ -1,6 +1,5 @@
 //! Topics: mountpoints, placeholders of both kinds, translators (contract chapter 1).
 use integration_tests::{QUIET, World};
-use serde_json::json;
 
 const LINKS: &str = "</3/0>";
 
@@ -105,23 +104,4 @@ fn registration_whose_topics_would_be_unsafe_is_refused() {
     }
     world.application.expect_none(QUIET, "a message of a refused registration", |_| true);
     assert_prefix(&world, &["ep=ep1", "lt=60", "lwm2m=1.0"], "m/ep1/ep1/ep1/");
-}
-
-#[test]
-fn listener_may_have_a_mountpoint_of_its_own() {
-    let port = integration_tests::broker::free_port();
-    let mut settings = integration_tests::Settings::default();
-    settings.append(&format!("[[listeners.udp]]\nbind = \"127.0.0.1:{port}\"\nmountpoint = \"second/%e/\"\n"));
-    let world = World::with_settings(&settings);
-    assert_prefix(&world, &["ep=ep1", "lt=60", "lwm2m=1.0"], "lwm2m/ep1/");
-    let mut device = integration_tests::Wire::new(([127, 0, 0, 1], port).into());
-    device.register(&["ep=ep2", "lt=60", "lwm2m=1.0"], LINKS);
-    assert_eq!(
-        world.application.expect("register", |message| message.kind() == "register").topic,
-        "second/ep2/up/resp"
-    );
-    world
-        .application
-        .publish("second/ep2/dn", json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0/0"}}).to_string());
-    device.expect_request();
 }

@@ -253,7 +253,7 @@ fn user_name_and_password_are_used() {
 
 #[test]
 fn nothing_is_lost_over_an_outage_of_the_broker() {
-    let mut world = World::with(ALL_QOS_1);
+    let mut world = World::start();
     let device = world.device("ep1");
     let observe = world.observe(&device, 1, "/3/0/9", 0, "0");
     // a command is on its way when the broker goes

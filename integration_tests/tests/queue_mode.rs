@@ -1,5 +1,5 @@
 //! Sleeping devices (contract chapter 10).
-use integration_tests::datagram::{Kind, option};
+use integration_tests::datagram::Kind;
 use integration_tests::{QUIET, Wire, World};
 use paho_mqtt::{MessageBuilder, Properties, PropertyCode};
 use serde_json::{Value, json};
@@ -218,28 +218,4 @@ fn deregistration_of_a_sleeper_ends_its_waiting_commands() {
     let message = world.application.answer("ep1");
     assert_eq!(message.json["reqID"], 1);
     world.application.expect_none(QUIET, "a second terminal message", |_| true);
-}
-
-#[test]
-fn waiting_commands_survive_a_restart() {
-    let mut world = World::with(WINDOW);
-    let device = sleeper(&world, "ep1");
-    let observe = world.observe(&device, 9, "/3/0/9", 0, "1");
-    fall_asleep();
-    for req in 1..=3 {
-        let message = MessageBuilder::new().topic("lwm2m/ep1/dn").payload(read(req).to_string()).qos(1).finalize();
-        world.application.send(message);
-    }
-    device.expect_quiet();
-    assert_eq!(world.gateway.terminate().code(), Some(0));
-    world.gateway.launch();
-    world.gateway.await_ready();
-    // the registration and the observation are still there; the device never noticed
-    assert_eq!(device.update(&[], "").code_text(), "2.04");
-    answer_all(&world, &device, 1..=3);
-    let mid = device.notify(Kind::Con, &observe, 5, 0, "2");
-    device.expect_ack(mid);
-    let message = world.application.message("ep1", "notify");
-    assert_eq!((&message.json["reqID"], &message.json["data"]["content"][0]["value"]), (&json!(9), &json!(2)));
-    assert!(observe.option(option::OBSERVE).is_some());
 }

@@ -56,15 +56,12 @@ impl Intake {
             Ok(command) => command,
             Err(cause) => return CommandIgnored { topic, cause: &cause }.emit(),
         };
-        if let Err(bad) = command.check() {
-            CommandRefused { endpoint: mountpoint, cause: &bad }.emit();
-            return self.answer(mountpoint, &command, &Problem::Bad(bad));
-        }
         if self.draining.load(Relaxed) {
             return self.unavailable(mountpoint, &command, "the gateway is stopping");
         }
         self.hand_over(Command {
-            topic: retained.then(|| topic.into()),
+            // A bad command is answered now, not kept until its device registers.
+            topic: (retained && command.check().is_ok()).then(|| topic.into()),
             mountpoint: mountpoint.into(),
             command: Box::new(command),
             received: Instant::now(),

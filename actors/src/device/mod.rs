@@ -265,7 +265,7 @@ impl Handler<Submit> for Device {
         CommandReceived { endpoint: &endpoint, op: command.message_type(), req: command.request_id() }.emit();
         let Some(identity) = &self.voice else { return self.refuse(&submit, &Problem::NotRegistered) };
         let ticket = command.ticket();
-        let operation = match command.operation(&self.session.types()) {
+        let operation = match command.check().and_then(|()| command.operation(&self.session.types())) {
             Ok(operation) => operation,
             Err(bad) => {
                 CommandRefused { endpoint: &endpoint, cause: &bad }.emit();

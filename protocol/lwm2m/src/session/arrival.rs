@@ -84,6 +84,11 @@ impl Session {
                 self.outputs.extend(answer.map(|datagram| Output::Transmit(from, datagram)));
                 self.oddity(format!("request from new address {} refused: {refusal}", from.socket));
             }
+            // It named a location that this device had: after a deregistration, say.
+            Meaning::Unknown if message.method().is_some() => {
+                let answer = stranger::answer(&message, Code::NOT_FOUND);
+                self.outputs.extend(answer.map(|datagram| Output::Transmit(from, datagram)));
+            }
             Meaning::Unknown => self.oddity(format!("datagram from foreign address {}", from.socket)),
         }
     }
