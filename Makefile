@@ -25,7 +25,8 @@ build:
 test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory format lint
-	$(CARGO) test --workspace --locked
+	@# The tests of the root package have built the executable by the time that the black-box tests look for it.
+	LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/lwm2m-gateway" $(CARGO) test --workspace --locked --no-fail-fast
 
 bench: build
 	@tools/setup.sh test
