@@ -99,13 +99,17 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         count => count,
     };
     let shards: Vec<ArbiterHandle> = (0..count).map(|_| arbiter()).collect();
+    // Registry and UDP listeners share the devices' threads: most of what a datagram costs is waking another thread. The bridge waits for
+    // locks of its library, and handshakes take milliseconds: they have threads of their own.
+    let home = shards[0].clone();
+    let homes = shards.clone();
     let transports = sockets.iter().map(|(_, transport, ..)| transport.clone()).collect();
     let identities = settings.identities;
     let (tell, told) = oneshot::channel();
     let registry = {
         let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
         let (policy, catalog, vital) = (settings.policy, settings.catalog, vital("registry"));
-        Registry::start_in_arbiter(&arbiter(), move |ctx| {
+        Registry::start_in_arbiter(&home, move |ctx| {
             let shared = Arc::new(Shared {
                 registry: ctx.address(),
                 publisher,
@@ -132,7 +136,8 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         let (tell, told) = oneshot::channel();
         let (registry, vital) = (registry.clone(), vital("listener"));
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        listeners.push(Listener::start_in_arbiter(&arbiter(), move |ctx| {
+        let place = if secure.is_some() { arbiter() } else { homes[usize::from(index) % homes.len()].clone() };
+        listeners.push(Listener::start_in_arbiter(&place, move |ctx| {
             let _ = tell.send(batches().map(|batches| {
                 ctx.add_stream(batches);
             }));

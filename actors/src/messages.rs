@@ -14,7 +14,7 @@
 //! | [`Command`] | intake | registry | – | holds the broker back for 5 s, then answered `5.03` |
 //! | [`ClearRetained`] | intake | registry | – | dropped; the retained command is delivered once more |
 //! | [`Submit`] | registry | device | – | answered `5.03` |
-//! | `Publication` | device, registry, intake | outbox → bridge | taken or not, at once | by class, see `bridge/outbox.rs` |
+//! | `Publication` | device, registry, intake | outbox → bridge | taken or not, at once | by class, see `bridge/outbox.rs`; notifications are collected for 1 ms |
 //! | [`Settled`] | bridge | device | – | dropped and counted; the device repeats its notification |
 //! | [`End`], [`Reload`] | registry | device | – | waits for room |
 //! | [`ReloadAll`], [`EndAll`] | gateway | registry | when all devices are told / gone | waits for room |

@@ -33,6 +33,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Pause after the library refused a publication on the spot.
 const STALL: Duration = Duration::from_millis(50);
+/// For so long after a publication further notifications are collected: waking two threads for each costs more than all the rest of its
+/// way. Answers and registrations do not wait.
+const REST: Duration = Duration::from_millis(1);
 /// So many MQTT 5 attempts in a row that a listening broker breaks off, and 3.1.1 is tried.
 const BREAK_OFFS: u8 = 2;
 /// Clients of the other version that are kept for a while.
@@ -74,6 +77,8 @@ pub(crate) struct Bridge {
     taken: VecDeque<outbox::Entry<publisher::Receipt>>,
     /// The library refused a publication on the spot: nothing more for [`STALL`].
     stalled: bool,
+    /// After something was published: notifications wait for its end.
+    rest: Option<Pin<Box<tokio::time::Sleep>>>,
     stall_timer: Option<SpawnHandle>,
     /// Runs [`Bridge::pump`] again.
     waker: task::Waker,
@@ -111,6 +116,7 @@ impl Bridge {
             pause: PAUSE_MIN,
             taken: VecDeque::new(),
             stalled: false,
+            rest: None,
             stall_timer: None,
             waker: task::Waker::noop().clone(),
             _vital: vital,
@@ -251,16 +257,25 @@ impl Bridge {
         pause
     }
 
+    fn is_resting(&mut self, cx: &mut task::Context<'_>) -> bool {
+        let resting = self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_pending());
+        if !resting {
+            self.rest = None;
+        }
+        resting
+    }
+
     /// Moves publications from the outbox to the library as far as the window allows.
     fn pump(&mut self, ctx: &mut Context<Self>, cx: &mut task::Context<'_>) {
         self.waker.clone_from(cx.waker());
-        self.window.settle(cx);
+        let mut resting = self.is_resting(cx);
+        self.window.settle(cx, resting);
         let returned = self.window.take_returned();
         if !returned.is_empty() {
             self.publisher.put_back(returned.into_iter());
         }
         while self.up && !self.stalled && self.window.room() > 0 {
-            self.publisher.take(self.window.room(), &mut self.taken, cx.waker());
+            self.publisher.take(self.window.room(), &mut self.taken, cx.waker(), resting);
             if self.taken.is_empty() {
                 break;
             }
@@ -268,7 +283,9 @@ impl Bridge {
                 // The library takes nothing: the connection is gone, and its callback follows; or its buffers are full.
                 self.stalled |= !self.window.send(&self.client, entry, self.version == MqttVersion::V5);
             }
-            self.window.settle(cx);
+            self.rest = Some(Box::pin(tokio::time::sleep(REST)));
+            resting = self.is_resting(cx);
+            self.window.settle(cx, resting);
         }
         if self.stalled && self.stall_timer.is_none() {
             self.stall_timer = Some(ctx.run_later(STALL, |act, _| {

@@ -6,7 +6,7 @@ use super::outbox::{Entry, Limits, Outbox, Pushed};
 use crate::device::{Link, Settled};
 use crate::event::{Event, OutboxFull};
 use crate::{OutboxLimits, mailbox, metrics};
-use contract::message::Publication;
+use contract::message::{Class, Publication};
 use lwm2m::session::Delivery;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,19 +35,31 @@ struct State {
     outbox: Outbox<Receipt>,
     /// The bridge, if it waits for something to publish.
     waker: Option<Waker>,
+    /// It rests for a moment and wants to be woken for urgent publications only.
+    resting: bool,
+    /// Something urgent waits.
+    urgent: bool,
 }
 
 impl Publisher {
     pub(crate) fn new(limits: OutboxLimits) -> Publisher {
         let limits = Limits { messages: limits.messages.max(10), bytes: limits.bytes };
-        Publisher(Arc::new(Mutex::new(State { outbox: Outbox::new(limits), waker: None })))
+        Publisher(Arc::new(Mutex::new(State {
+            outbox: Outbox::new(limits),
+            waker: None,
+            resting: false,
+            urgent: false,
+        })))
     }
 
     /// Hands in; `false` if there is no room. `kept_by_device`: the device repeats it if it is refused.
     pub(crate) fn publish(&self, publication: Publication, receipt: Option<Receipt>, kept_by_device: bool) -> bool {
+        // Somebody waits for answers and registrations; notifications are better published a few at a time.
+        let urgent = !kept_by_device && publication.class == Class::Keep;
         let mut state = self.lock();
         let pushed = state.outbox.push(Entry { publication, receipt, attempts: 0 }, kept_by_device);
-        let waker = state.waker.take();
+        state.urgent |= urgent;
+        let waker = if urgent || !state.resting { state.waker.take() } else { None };
         state.count();
         drop(state);
         if let Some(waker) = waker {
@@ -67,13 +79,20 @@ impl Publisher {
         }
     }
 
-    /// Takes up to `room` of the oldest. If fewer were there, `waker` is woken by the next one.
-    pub(crate) fn take(&self, room: usize, into: &mut VecDeque<Entry<Receipt>>, waker: &Waker) {
+    /// Takes up to `room` of the oldest. If fewer were there, `waker` is woken by the next one. While the bridge is `resting` only an
+    /// urgent one counts: it wakes, and lets what waits before it go too.
+    pub(crate) fn take(&self, room: usize, into: &mut VecDeque<Entry<Receipt>>, waker: &Waker, resting: bool) {
         let mut state = self.lock();
+        state.resting = resting;
+        if resting && !state.urgent {
+            state.waker = Some(waker.clone());
+            return;
+        }
         for _ in 0..room {
             match state.outbox.pop() {
                 Some(entry) => into.push_back(entry),
                 None => {
+                    state.urgent = false;
                     state.waker = Some(waker.clone());
                     break;
                 }

@@ -81,8 +81,8 @@ impl Window {
         taken
     }
 
-    /// Takes out what is complete, and asks one of the others to wake the bridge.
-    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+    /// Takes out what is complete, and asks one of the others to wake the bridge; none if the bridge is `resting` and nobody waits.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>, resting: bool) {
         loop {
             while let Some(first) = self.in_flight.front_mut()
                 && first.poll(&mut Context::from_waker(Waker::noop()))
@@ -92,6 +92,9 @@ impl Window {
                 }
             }
             let Some(last) = self.in_flight.len().checked_sub(1) else { break };
+            if resting && self.receipts == 0 && last < self.size / 2 {
+                break;
+            }
             let chosen = if self.receipts == 0 { last.min(self.size / 2) } else { 0 };
             if !self.in_flight[chosen].poll(cx) {
                 break;
