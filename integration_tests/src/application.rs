@@ -174,6 +174,17 @@ impl Application {
         })
     }
 
+    /// Gives a command and waits, with patience for slow devices, for its terminal message.
+    pub fn ask(&self, endpoint: &str, command: &Value) -> Message {
+        self.command(endpoint, command);
+        let topic = format!("lwm2m/{endpoint}/up/resp");
+        let terminal = |message: &Message| {
+            message.topic == topic && message.json["reqID"] == command["reqID"] && message.kind() != "ack"
+        };
+        let message = self.take(crate::leshan::PATIENCE, terminal);
+        message.unwrap_or_else(|| panic!("no answer to {command}; in the inbox:\n{}", self.dump()))
+    }
+
     /// Forgets all that is in the inbox.
     pub fn clear(&self) {
         self.inbox.0.lock().expect("nobody panics with the inbox").clear();

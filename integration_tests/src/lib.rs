@@ -8,6 +8,7 @@
 //! - [`Application`]: an MQTT client that publishes commands and waits for messages.
 //! - [`Wire`]: a device of bytes on a UDP socket.
 //! - [`World`]: one of each.
+//! - [`leshan`]: devices made with Eclipse Leshan's client library; [`interop`]: what came out with software of other people.
 #![forbid(unsafe_code)]
 
 pub mod application;
@@ -16,7 +17,10 @@ pub mod datagram;
 pub mod executable;
 pub mod expectation;
 pub mod gateway;
+pub mod interop;
+pub mod leshan;
 pub mod mutation;
+pub mod relay;
 pub mod scratch;
 pub mod settings;
 pub mod wire;
@@ -26,6 +30,7 @@ pub use application::{Application, Message};
 pub use broker::Broker;
 pub use datagram::{Datagram, Kind, hex, unhex};
 pub use gateway::Gateway;
+pub use relay::Relay;
 pub use settings::Settings;
 pub use wire::Wire;
 pub use world::World;
