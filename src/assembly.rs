@@ -1,5 +1,6 @@
 //! The one file that knows all actors: turns the configuration into their settings and starts them.
-use crate::config::{Configuration, Mqtt, MqttVersion, Server};
+use crate::config::{self, Configuration, Mqtt, MqttVersion, Server};
+use crate::exit::Exit;
 use crate::{broker, definitions};
 use actors::{DtlsListener, Gatekeeper, Gateway, Identities, OutboxLimits, Settings, StartError, Tls, UdpListener};
 use lwm2m::catalog::Catalog;
@@ -9,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use store::{OpenError, Options, Store};
 
 /// Why the gateway cannot start though its configuration is right.
 #[derive(Debug, thiserror::Error)]
@@ -16,12 +18,25 @@ pub(crate) enum Failure {
     /// The built-in broker.
     #[error("broker: {0}")]
     Broker(io::Error),
+    /// The store.
+    #[error("store.path: {0}")]
+    Store(#[from] OpenError),
     /// The actors.
     #[error(transparent)]
     Actors(#[from] StartError),
     /// The HTTP server.
     #[error("http.bind: cannot bind {0}: {1}")]
     Http(SocketAddr, io::Error),
+}
+
+impl Failure {
+    /// Files that this program cannot use are the operator's business: starting again would not help.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Failure::Store(OpenError::Foreign { .. } | OpenError::Newer { .. }) => Exit::Configuration,
+            _ => Exit::Internal,
+        }
+    }
 }
 
 /// Everything that runs.
@@ -45,6 +60,7 @@ pub(crate) struct Assembly {
 pub(crate) async fn start(
     configuration: &Configuration,
 ) -> Result<(Assembly, impl Future<Output = io::Result<()>> + use<>), Failure> {
+    let store = open(&configuration.store)?;
     let catalog = Arc::new(catalog(&configuration.lwm2m.xml_dir).unwrap_or_default());
     let mqtt = match configuration.mqtt.server {
         Server::External { .. } => configuration.mqtt.clone(),
@@ -55,10 +71,18 @@ pub(crate) async fn start(
         }
     };
     let identities = Arc::new(Identities::default());
-    let gateway = actors::start(settings(configuration, &mqtt, catalog.clone(), identities.clone())).await?;
+    let gateway = actors::start(settings(configuration, &mqtt, catalog.clone(), identities.clone(), store)).await?;
     let bind = configuration.http.bind;
     let (server, http) = actors::http::serve(bind, gateway.handle()).map_err(|error| Failure::Http(bind, error))?;
     Ok((Assembly { gateway, catalog, http, identities }, server))
+}
+
+/// Opens the store before anything else happens: what cannot be kept must not begin.
+fn open(configuration: &config::Store) -> Result<Store, OpenError> {
+    let store =
+        Store::open(&configuration.path, Options { durability: configuration.durability, ..Options::default() })?;
+    log::info!(folder:% = configuration.path.display(), durability:? = configuration.durability; "store opened");
+    Ok(store)
 }
 
 /// Reads the definitions and logs what is wrong with them; `None` when the folder cannot be read at all.
@@ -110,6 +134,7 @@ fn settings(
     mqtt: &Mqtt,
     catalog: Arc<Catalog>,
     identities: Arc<Identities>,
+    store: Store,
 ) -> Settings {
     let lwm2m = &configuration.lwm2m;
     let listeners = configuration.listeners.udp.iter();
@@ -134,6 +159,7 @@ fn settings(
         identities,
         catalog,
         outbox: OutboxLimits { messages: mqtt.outbox_messages, bytes: mqtt.outbox_bytes },
+        store: Some(store),
     }
 }
 

@@ -22,6 +22,15 @@ pub(crate) async fn run(mut configuration: Configuration) -> Exit {
         screen.trouble("the demo needs mqtt.server = \"embedded\"");
         return Exit::Configuration;
     }
+    // The built-in broker forgets everything at the end, and so do the devices: what the gateway keeps goes with them.
+    let folder = match tempfile::Builder::new().prefix("lwm2m-gateway-demo-").tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            screen.trouble(&format!("no temporary folder: {error}"));
+            return Exit::Internal;
+        }
+    };
+    configuration.store.path = folder.path().to_owned();
     if let Err(trouble) = ports::settle(&mut configuration, &screen) {
         screen.trouble(&trouble);
         return Exit::Internal;

@@ -24,7 +24,7 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
         Ok(started) => started,
         Err(error) => {
             log::error!("the gateway cannot start: {error}");
-            return Exit::Internal;
+            return error.exit();
         }
     };
     let http = actix_rt::spawn(http);

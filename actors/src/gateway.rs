@@ -58,7 +58,7 @@ impl Drop for Vital {
 /// Starts all actors; call it within an actix system (`actix_rt::System`). Returns as soon as the listeners are bound; a broker that is
 /// away is tried again with back-off, see [`Health::is_ready`].
 pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(settings.store.clone()));
     let (report, failed) = mpsc::channel(1);
     let vital = |name| Vital { name, report: report.clone() };
     let mut sockets = Vec::new();
@@ -104,7 +104,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let home = shards[0].clone();
     let homes = shards.clone();
     let transports = sockets.iter().map(|(_, transport, ..)| transport.clone()).collect();
-    let identities = settings.identities;
+    let (identities, store) = (settings.identities, settings.store);
     let (tell, told) = oneshot::channel();
     let registry = {
         let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
@@ -118,6 +118,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
                 transports,
                 listeners: OnceLock::new(),
                 identities,
+                store,
                 stopping: AtomicBool::new(false),
             });
             let _ = tell.send(shared.clone());
@@ -203,6 +204,11 @@ impl Gateway {
         self.shared.stopping.store(true, Relaxed);
         for arbiter in &self.arbiters {
             arbiter.stop();
+        }
+        if let Some(store) = &self.shared.store
+            && let Err(error) = store.sync()
+        {
+            log::error!("the store could not be synced: {error}");
         }
         Drained { unpublished: unpublished.unwrap_or_else(|_| self.shared.publisher.len()) }
     }

@@ -1,5 +1,6 @@
 //! What is up: for `/health/ready`.
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use store::Store;
 
 /// Readiness: latches that whoever becomes ready sets, and the present state of the broker beside them.
 #[derive(Debug, Default)]
@@ -8,18 +9,31 @@ pub struct Health {
     subscribed: AtomicBool,
     broker: AtomicBool,
     draining: AtomicBool,
+    store: Option<Store>,
 }
 
 impl Health {
-    /// All listeners bound, broker connected and subscribed at least once, and not draining. A broker that goes away later does not
+    pub(crate) fn new(store: Option<Store>) -> Health {
+        Health { store, ..Health::default() }
+    }
+
+    /// All listeners bound, the store takes writes, broker connected and subscribed at least once, and not draining. A broker that goes away later does not
     /// count: devices are served and publications wait for it.
     pub fn is_ready(&self) -> bool {
-        self.listeners.load(Relaxed) && self.subscribed.load(Relaxed) && !self.draining.load(Relaxed)
+        self.listeners.load(Relaxed)
+            && self.is_store_up()
+            && self.subscribed.load(Relaxed)
+            && !self.draining.load(Relaxed)
     }
 
     /// All listeners are bound.
     pub fn are_listeners_bound(&self) -> bool {
         self.listeners.load(Relaxed)
+    }
+
+    /// The store takes writes: its files are open and the disk has room.
+    pub fn is_store_up(&self) -> bool {
+        self.store.as_ref().is_none_or(Store::is_healthy)
     }
 
     /// Connected and subscribed at this moment.

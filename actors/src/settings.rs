@@ -30,6 +30,8 @@ pub struct Settings {
     pub catalog: Arc<Catalog>,
     /// Bounds of what waits for the broker.
     pub outbox: OutboxLimits,
+    /// What must survive a restart is kept there; without it, in some tests, nothing survives.
+    pub store: Option<store::Store>,
 }
 
 /// One UDP socket.

@@ -10,6 +10,7 @@ use lwm2m::session::Address;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use store::Store;
 
 /// Shared by all devices; one allocation.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     /// Known once they are started; they need the registry, which needs this.
     pub(crate) listeners: OnceLock<Vec<Addr<Listener>>>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) store: Option<Store>,
     pub(crate) stopping: AtomicBool,
 }
 

@@ -50,6 +50,7 @@ impl Gateway {
             .preset("listeners.udp.bind", format!("\"{}\"", self.udp))
             .preset("store.path", format!("{:?}", self.scratch.path().join("data").display().to_string()))
             .preset("http.bind", format!("\"{}\"", self.http))
+            .preset("runtime.drain_timeout", "\"5s\"")
             .preset("log.level", "\"debug\"");
         self.scratch.file("gateway.toml", settings.to_toml());
     }

@@ -5,13 +5,14 @@ use crate::config::{Configuration, Environment};
 use crate::definitions;
 use crate::exit::Exit;
 use std::path::Path;
+use store::Store;
 
 /// Prints every finding about the configuration and the definitions that it names.
 pub(super) fn check(file: &Path) -> Exit {
     let (configuration, findings) = Configuration::load(file, &Environment::of_process());
     let mut errors = findings.iter().filter(|finding| finding.is_error()).count();
     findings.iter().for_each(say);
-    if let Some(configuration) = configuration {
+    if let Some(configuration) = &configuration {
         let folder = &configuration.lwm2m.xml_dir;
         match definitions::load(folder) {
             Ok(definitions) => errors += objects::report(folder, &definitions),
@@ -22,6 +23,10 @@ pub(super) fn check(file: &Path) -> Exit {
                 errors += 1;
             }
         }
+    }
+    if let Some(Err(error)) = configuration.as_ref().map(|configuration| Store::check(&configuration.store.path)) {
+        say(format_args!("error: store.path: {error}"));
+        errors += 1;
     }
     if errors == 0 {
         say(format_args!("{}: ok", file.display()));

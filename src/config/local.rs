@@ -3,12 +3,15 @@ use super::section::Section;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use store::Durability;
 
 /// `[store]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Store {
     /// `path`, resolved.
     pub(crate) path: PathBuf,
+    /// `durability`
+    pub(crate) durability: Durability,
 }
 
 /// `[http]`.
@@ -53,8 +56,10 @@ impl Store {
         if path.exists() && !path.is_dir() {
             section.report("path", format!("{} is not a folder", path.display()));
         }
+        let words = [("group", Durability::Group), ("each", Durability::Each)];
+        let durability = section.choice("durability", Durability::Group, &words);
         section.finish();
-        Store { path }
+        Store { path, durability }
     }
 }
 
@@ -84,7 +89,7 @@ impl Log {
 
 impl Runtime {
     pub(super) fn read(mut section: Section<'_>) -> Runtime {
-        let drain_timeout = section.get("drain_timeout", Duration::from_secs(10));
+        let drain_timeout = section.get("drain_timeout", Duration::from_secs(30));
         let shards = section.checked("shards", 0_usize, |shards| {
             if *shards <= 256 { Ok(()) } else { Err(format!("must be between 0 and 256, not {shards}")) }
         });

@@ -38,6 +38,7 @@ async fn ready(handle: Data<Handle>) -> HttpResponse {
     HttpResponse::build(status).json(serde_json::json!({
         "ready": ready,
         "listeners": health.are_listeners_bound(),
+        "store": health.is_store_up(),
         "broker": health.is_broker_up(),
         "draining": health.is_draining(),
     }))

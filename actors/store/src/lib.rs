@@ -193,6 +193,14 @@ impl Store {
         Ok(Store { inner })
     }
 
+    /// Looks for what [`Store::open`] would refuse, without touching anything; what only an opened store tells, it cannot see.
+    pub fn check(path: &Path) -> Result<(), OpenError> {
+        match path.exists() {
+            true => schema::check_folder(path),
+            false => Ok(()),
+        }
+    }
+
     /// Keeps a batch, all of it or nothing.
     pub fn write(&self, batch: Batch) -> Result<(), WriteError> {
         if batch.is_empty() {

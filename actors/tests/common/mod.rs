@@ -166,6 +166,7 @@ impl Running {
                     policy: policy(admission),
                     catalog: Arc::new(catalog()),
                     outbox: options.outbox,
+                    store: None,
                 };
                 let gateway: Gateway = actors::start(settings).await.unwrap();
                 let (server, http) = actors::http::serve((Ipv4Addr::LOCALHOST, 0).into(), gateway.handle()).unwrap();
