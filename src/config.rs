@@ -63,7 +63,7 @@ impl Configuration {
         let document = Document::new(file);
         let mut root = Section::root(&document, table);
         let mut coap = root.section("coap");
-        let configuration = Configuration {
+        let mut configuration = Configuration {
             file: file.to_owned(),
             mqtt: Mqtt::read(root.section("mqtt")),
             broker: Broker::read(root.section("broker")),
@@ -79,12 +79,33 @@ impl Configuration {
         };
         coap.finish();
         root.finish();
+        configuration.mount_listeners(&document);
         configuration.cross_check(&document);
         #[cfg(test)]
         let configuration = Configuration { asked: document.asked.take(), ..configuration };
         let findings = document.into_findings();
         let usable = !findings.iter().any(Finding::is_error);
         (usable.then_some(configuration), findings)
+    }
+
+    /// Mountpoints of listeners join the topics, if they fit them.
+    fn mount_listeners(&mut self, document: &Document) {
+        let alone_is_good = self.lwm2m.topics.validate().is_ok();
+        self.lwm2m.topics.own_mountpoints = self.listeners.own_mountpoints();
+        let report = |reason| document.report(Finding::error(&document.file, "listeners.mountpoint", reason));
+        let own = &self.lwm2m.topics.own_mountpoints;
+        // A wildcard has been reported where it stands.
+        if alone_is_good
+            && !own.iter().any(|(_, mountpoint)| mountpoint.contains(['+', '#']))
+            && let Err(reason) = self.lwm2m.topics.validate()
+        {
+            report(reason);
+        }
+        for (_, mountpoint) in own {
+            if !lwm2m::names_device(mountpoint) && !lwm2m::names_device(&self.lwm2m.topics.command.topic) {
+                report(format!("{mountpoint:?} names no device (${{endpoint_name}}): its devices would be one"));
+            }
+        }
     }
 
     /// What no section can see alone: two servers on one address.

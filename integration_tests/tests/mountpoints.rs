@@ -1,5 +1,6 @@
 //! Topics: mountpoints, placeholders of both kinds, translators (contract chapter 1).
 use integration_tests::{QUIET, World};
+use serde_json::json;
 
 const LINKS: &str = "</3/0>";
 
@@ -104,4 +105,37 @@ fn registration_whose_topics_would_be_unsafe_is_refused() {
     }
     world.application.expect_none(QUIET, "a message of a refused registration", |_| true);
     assert_prefix(&world, &["ep=ep1", "lt=60", "lwm2m=1.0"], "m/ep1/ep1/ep1/");
+}
+
+#[test]
+fn each_listener_may_have_a_mountpoint_of_its_own() {
+    let [second, third] = [integration_tests::broker::free_port(), integration_tests::broker::free_port()];
+    let mut settings = integration_tests::Settings::default();
+    settings.append(&format!(
+        "[[listeners.udp]]\nbind = \"127.0.0.1:{second}\"\nmountpoint = \"second/%e/\"\n\
+         [[listeners.udp]]\nbind = \"127.0.0.1:{third}\""
+    ));
+    let world = World::with_settings(&settings);
+    // the same device name as on the other listeners would be the same device: its registration would move
+    for (number, address, prefix) in [
+        (1, world.gateway.udp(), "lwm2m/ep1/"),
+        (2, ([127, 0, 0, 1], second).into(), "second/ep2/"),
+        (3, ([127, 0, 0, 1], third).into(), "lwm2m/ep3/"),
+    ] {
+        let mut device = integration_tests::Wire::new(address);
+        device.register(&[&format!("ep=ep{number}"), "lt=60", "lwm2m=1.0"], LINKS);
+        let register = world.application.expect("register", |message| message.kind() == "register");
+        assert_eq!(register.topic, format!("{prefix}up/resp"));
+        let command = json!({"reqID": number, "msgType": "read", "data": {"path": "/3/0/0"}});
+        world.application.publish(&format!("{prefix}dn"), command.to_string());
+        let request = device.expect_request();
+        device.answer(&request, "2.05", &[], "v");
+        let answer = world.application.expect("answer", |message| message.kind() == "read");
+        assert_eq!((answer.topic, &answer.json["reqID"]), (format!("{prefix}up/resp"), &json!(number)));
+    }
+    // nobody else is found under the mountpoint of another listener
+    let command = json!({"reqID": 9, "msgType": "read", "data": {"path": "/3/0/0"}});
+    world.application.publish("second/ep1/dn", command.to_string());
+    let answer = world.application.expect("refusal", |message| message.json["reqID"] == 9);
+    assert_eq!((answer.topic.as_str(), answer.data("code")), ("second/ep1/up/resp", &json!("4.04")));
 }

@@ -20,6 +20,8 @@ pub(crate) struct UdpListener {
     pub(crate) bind: SocketAddr,
     /// `receive_buffer` in bytes
     pub(crate) receive_buffer: usize,
+    /// `mountpoint`, if it has its own
+    pub(crate) mountpoint: Option<String>,
 }
 
 /// One `[[listeners.dtls]]`.
@@ -29,6 +31,8 @@ pub(crate) struct DtlsListener {
     pub(crate) bind: SocketAddr,
     /// `receive_buffer` in bytes
     pub(crate) receive_buffer: usize,
+    /// `mountpoint`, if it has its own
+    pub(crate) mountpoint: Option<String>,
     /// What the files hold.
     pub(crate) materials: handshake::Materials,
 }
@@ -36,7 +40,7 @@ pub(crate) struct DtlsListener {
 impl PartialEq for DtlsListener {
     /// What a reload cannot change; materials are renewed while the listener runs.
     fn eq(&self, other: &DtlsListener) -> bool {
-        (self.bind, self.receive_buffer) == (other.bind, other.receive_buffer)
+        (self.bind, self.receive_buffer, &self.mountpoint) == (other.bind, other.receive_buffer, &other.mountpoint)
     }
 }
 
@@ -52,9 +56,16 @@ impl Listeners {
         let dtls = section.sections("dtls").into_iter().map(DtlsListener::read).collect();
         section.finish();
         if none {
-            udp.push(UdpListener { bind: any(5683), receive_buffer: RECEIVE_BUFFER });
+            udp.push(UdpListener { bind: any(5683), receive_buffer: RECEIVE_BUFFER, mountpoint: None });
         }
         Listeners { udp, dtls }
+    }
+
+    /// Mountpoints of their own, by the listener's number: UDP first.
+    pub(super) fn own_mountpoints(&self) -> Vec<(u16, String)> {
+        let udp = self.udp.iter().map(|listener| &listener.mountpoint);
+        let all = udp.chain(self.dtls.iter().map(|listener| &listener.mountpoint));
+        (0..).zip(all).filter_map(|(number, mountpoint)| Some((number, mountpoint.clone()?))).collect()
     }
 }
 
@@ -62,8 +73,9 @@ impl UdpListener {
     fn read(mut section: Section<'_>) -> UdpListener {
         let bind = section.get("bind", any(5683));
         let receive_buffer = section.get("receive_buffer", Bytes(RECEIVE_BUFFER)).0;
+        let mountpoint = mountpoint(&mut section);
         section.finish();
-        UdpListener { bind, receive_buffer }
+        UdpListener { bind, receive_buffer, mountpoint }
     }
 }
 
@@ -71,6 +83,7 @@ impl DtlsListener {
     fn read(mut section: Section<'_>) -> DtlsListener {
         let bind = section.get("bind", any(5684));
         let receive_buffer = section.get("receive_buffer", Bytes(RECEIVE_BUFFER)).0;
+        let mountpoint = mountpoint(&mut section);
         let materials = credentials::read(&mut section);
         for (key, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
             if section.holds(key) && !section.holds(other) {
@@ -86,10 +99,18 @@ impl DtlsListener {
             credentials::try_out(&section, &materials);
         }
         section.finish();
-        DtlsListener { bind, receive_buffer, materials }
+        DtlsListener { bind, receive_buffer, mountpoint, materials }
     }
 }
 
 fn any(port: u16) -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], port))
+}
+
+fn mountpoint(section: &mut Section<'_>) -> Option<String> {
+    let mountpoint = section.optional::<String>("mountpoint")?;
+    if mountpoint.contains(['+', '#']) {
+        section.report("mountpoint", "must not contain + or #");
+    }
+    Some(mountpoint)
 }

@@ -123,6 +123,7 @@ fn topics(section: &mut Section<'_>) -> Topics {
     };
     let topics = Topics {
         mountpoint,
+        own_mountpoints: Vec::new(),
         command: translator("command", "dn/#"),
         response: translator("response", "up/resp"),
         notify: translator("notify", "up/notify"),
@@ -141,11 +142,15 @@ fn topics(section: &mut Section<'_>) -> Topics {
     if each_is_good && let Err(reason) = topics.validate() {
         section.report("translators", reason);
     }
-    let names_device = |topic: &str| ["${endpoint_name}", "${clientid}", "%e"].iter().any(|name| topic.contains(name));
     if !names_device(&topics.mountpoint) && !names_device(&topics.command.topic) {
         section.warn("mountpoint", "names no device (${endpoint_name}): commands cannot be told apart by their topic");
     }
     topics
+}
+
+/// The template tells devices apart.
+pub(super) fn names_device(topic: &str) -> bool {
+    ["${endpoint_name}", "${clientid}", "%e"].iter().any(|name| topic.contains(name))
 }
 
 /// A topic that is published to has no wildcard; the command topic may end in `#`.

@@ -202,6 +202,27 @@ fn topics_that_cannot_work_together_are_told() {
 }
 
 #[test]
+fn mountpoints_of_listeners_join_the_topics() {
+    let text = "[[listeners.udp]]\nbind = \"127.0.0.1:1\"\n[[listeners.udp]]\nbind = \"127.0.0.1:2\"\nmountpoint = \"b/%e/\"\n";
+    let (configuration, findings) = load("listener-mountpoint", text, &[]);
+    assert_eq!(told(&findings), Vec::<String>::new());
+    assert_eq!(configuration.unwrap().lwm2m.topics.own_mountpoints, [(1, "b/%e/".to_owned())]);
+
+    let cases = [
+        ("%a/%e/", "listeners.mountpoint", "also be received"),
+        ("x/+/", "listeners.udp[0].mountpoint", "must not contain"),
+        ("fixed/", "listeners.mountpoint", "names no device"),
+    ];
+    for (mountpoint, key, reason) in cases {
+        let text = format!("[[listeners.udp]]\nmountpoint = \"{mountpoint}\"\n");
+        let (configuration, findings) = load("listener-mountpoint", &text, &[]);
+        assert!(configuration.is_none());
+        let error = findings.iter().find(|finding| finding.is_error() && finding.key == key);
+        assert!(error.is_some_and(|error| error.reason.contains(reason)), "{:?}", told(&findings));
+    }
+}
+
+#[test]
 fn unknown_key_is_told_with_its_neighbours() {
     let (_, findings) = load("unknown", "[http]\nport = 80\n", &[]);
     assert_eq!(told(&findings), ["http.port: unknown key; known in [http]: bind"]);

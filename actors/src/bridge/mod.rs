@@ -153,31 +153,28 @@ impl Bridge {
     fn connect(&mut self, ctx: &mut Context<Self>) {
         let (client, settings, version) = (self.client.clone(), self.settings.clone(), self.version);
         let persistent = self.is_persistent();
-        let filter = self.topics.command_filter();
+        let filters = self.topics.command_filters();
         let qos = i32::from(self.topics.command.qos);
         let first = !self.subscribed_before.load(Relaxed);
         let probe = first && version == MqttVersion::V5;
         let attempt = move |client: AsyncClient, settings: Mqtt| async move {
             let options = connection::options(&settings, version, persistent)?;
             deadline(client.connect(options)).await?;
-            let subscribed = match version {
-                MqttVersion::V5 => {
-                    let retained =
-                        if first { RetainHandling::SendRetainedOnNew } else { RetainHandling::DontSendRetained };
-                    deadline(client.subscribe_with_options(
-                        &filter,
-                        qos,
-                        SubscribeOptions::new(false, true, retained),
-                        None,
-                    ))
-                    .await
+            for filter in &filters {
+                let subscribed = match version {
+                    MqttVersion::V5 => {
+                        let retained =
+                            if first { RetainHandling::SendRetainedOnNew } else { RetainHandling::DontSendRetained };
+                        let options = SubscribeOptions::new(false, true, retained);
+                        deadline(client.subscribe_with_options(filter, qos, options, None)).await
+                    }
+                    MqttVersion::V3_1_1 => deadline(client.subscribe(filter, qos)).await,
+                };
+                if let Err(error) = subscribed {
+                    SubscribeRefused { filter, error: &error.to_string() }.emit();
+                    let _ = deadline(client.disconnect(None)).await;
+                    return Err(error);
                 }
-                MqttVersion::V3_1_1 => deadline(client.subscribe(&filter, qos)).await,
-            };
-            if let Err(error) = subscribed {
-                SubscribeRefused { filter: &filter, error: &error.to_string() }.emit();
-                let _ = deadline(client.disconnect(None)).await;
-                return Err(error);
             }
             client.publish(connection::status(&settings, "online"));
             Ok(())
@@ -185,6 +182,17 @@ impl Bridge {
         let attempt = async move {
             let reachable = probe && connection::is_reachable(&settings.server).await;
             (reachable, attempt(client, settings).await)
+        };
+        let attempt = async move {
+            let reachable = probe && connection::is_reachable(&settings.server).await;
+            let result = attempt(client, settings.clone()).await;
+            let detail = match &result {
+                Err(Error::TcpTlsConnectFailure) => {
+                    tokio::task::spawn_blocking(move || diagnosis::tls_failure(&settings)).await.ok().flatten()
+                }
+                _ => None,
+            };
+            (reachable, result, detail)
         };
         let attempt = wrap_future::<_, Self>(attempt).map(|(reachable, result), act: &mut Self, ctx| match result {
             Ok(()) => act.established(),
@@ -353,12 +361,12 @@ impl Handler<Drain> for Bridge {
     fn handle(&mut self, drain: Drain, _: &mut Self::Context) -> Self::Result {
         self.draining = true;
         let unsubscribe = {
-            let (client, filter) = (self.client.clone(), self.topics.command_filter());
+            let (client, filters) = (self.client.clone(), self.topics.command_filters());
             // A persistent subscription stays: what the broker gets meanwhile waits there.
             let wanted = self.up && !self.is_persistent();
             async move {
                 if wanted {
-                    let _ = tokio::time::timeout(Duration::from_secs(1), client.unsubscribe(filter)).await;
+                    let _ = tokio::time::timeout(Duration::from_secs(1), client.unsubscribe_many(&filters)).await;
                 }
             }
         };

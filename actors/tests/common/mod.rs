@@ -105,6 +105,7 @@ pub struct Running {
 pub fn topics(notify_qos: u8) -> Topics {
     let translator = |topic: &str, qos| Translator { topic: topic.to_owned(), qos };
     Topics {
+        own_mountpoints: Vec::new(),
         mountpoint: "lwm2m/${endpoint_name}/".to_owned(),
         command: translator("dn/#", 0),
         response: translator("up/resp", 0),

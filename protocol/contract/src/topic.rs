@@ -29,6 +29,8 @@ impl Translator {
 #[expect(missing_docs, reason = "the names are the configuration's")]
 pub struct Topics {
     pub mountpoint: String,
+    /// Mountpoints of listeners that have their own, by [`Address::listener`].
+    pub own_mountpoints: Vec<(u16, String)>,
     pub command: Translator,
     pub response: Translator,
     pub notify: Translator,
@@ -43,6 +45,7 @@ impl Default for Topics {
     fn default() -> Topics {
         Topics {
             mountpoint: "lwm2m/${endpoint_name}/".into(),
+            own_mountpoints: Vec::new(),
             command: Translator::at("dn/#"),
             response: Translator::at("up/resp"),
             notify: Translator::at("up/notify"),
@@ -109,30 +112,50 @@ pub struct CommandTopic<'a> {
 }
 
 impl Topics {
-    /// The one filter that receives the commands of all devices: placeholder levels become `+`.
-    pub fn command_filter(&self) -> String {
-        match self.pattern() {
-            Ok(pattern) => pattern.filter(),
-            // refused by `validate`; as it stands the broker will refuse it too
-            Err(_) => format!("{}{}", self.mountpoint, self.command.topic),
+    /// The filters that together receive the commands of all devices, each topic once: placeholder levels become `+`. One, unless
+    /// listeners have mountpoints of their own.
+    pub fn command_filters(&self) -> Vec<String> {
+        let mut filters = Vec::new();
+        for mountpoint in self.mountpoints() {
+            let filter = match self.pattern(mountpoint) {
+                Ok(pattern) => pattern.filter(),
+                // refused by `validate`; as it stands the broker will refuse it too
+                Err(_) => format!("{mountpoint}{}", self.command.topic),
+            };
+            if !filters.contains(&filter) {
+                filters.push(filter);
+            }
         }
+        filters
     }
     /// Takes an incoming command topic apart; `None` if it is not one.
     pub fn parse_command_topic<'a>(&self, topic: &'a str) -> Option<CommandTopic<'a>> {
-        let found = self.pattern().ok()?.find(topic)?;
-        Some(CommandTopic { mountpoint: found.mountpoint })
+        let mountpoint =
+            self.mountpoints().find_map(|template| Some(self.pattern(template).ok()?.find(topic)?.mountpoint));
+        mountpoint.map(|mountpoint| CommandTopic { mountpoint })
     }
     /// Expands for one device. `Err`: an unsafe topic (`+`, `#`, NUL, or `/` inside a placeholder value), in words.
     pub fn expand(&self, registration: &Registration, from: Address) -> Result<DeviceTopics, String> {
-        self.expand_values(&Values::of(registration, from))
+        self.expand_values(self.mountpoint_of(from), &Values::of(registration, from))
     }
     /// Expands for a peer of which only the identity is known (a refused DTLS handshake).
     pub fn expand_identity(&self, identity: &str, from: Address) -> Result<DeviceTopics, String> {
-        self.expand_values(&Values::of_identity(identity, from))
+        self.expand_values(self.mountpoint_of(from), &Values::of_identity(identity, from))
     }
     /// What makes these topics unusable, in words naming the key: for the check of the configuration.
     pub fn validate(&self) -> Result<(), String> {
-        self.pattern()?;
+        for mountpoint in self.mountpoints() {
+            self.pattern(mountpoint)?;
+        }
+        let filters = self.command_filters();
+        for (index, filter) in filters.iter().enumerate() {
+            // the broker may deliver what fits two subscriptions twice (MQTT 5 §3.3.4), and its device would be uncertain
+            if let Some(other) = filters[..index].iter().find(|other| filter::overlap(other, filter)) {
+                return Err(format!(
+                    "commands for {filter:?} would also be received by {other:?} of another mountpoint"
+                ));
+            }
+        }
         if self.command.qos > 2 {
             return Err("command qos must be 0, 1 or 2".into());
         }
@@ -155,15 +178,18 @@ impl Topics {
                 };
                 template::parts(template).iter().map(literal).collect::<String>()
             };
-            let topic = sample(&self.mountpoint) + &sample(&translator.topic);
-            if topic.is_empty() {
-                return Err(format!("{name} topic is empty"));
-            }
-            if self.parse_command_topic(&topic).is_some() {
-                return Err(format!("{name} topic {:?} would be received as a command", translator.topic));
+            for mountpoint in self.mountpoints() {
+                let topic = sample(mountpoint) + &sample(&translator.topic);
+                if topic.is_empty() {
+                    return Err(format!("{name} topic is empty"));
+                }
+                if self.parse_command_topic(&topic).is_some() {
+                    return Err(format!("{name} topic {:?} would be received as a command", translator.topic));
+                }
             }
         }
-        match self.mountpoint.chars().chain(self.command.topic.chars()).find(|c| template::breaks_connection(*c)) {
+        let templates = self.mountpoints().chain([self.command.topic.as_str()]);
+        match templates.flat_map(str::chars).find(|c| template::breaks_connection(*c)) {
             Some(c) => Err(format!("mountpoint or command topic contains {c:?}")),
             None => Ok(()),
         }
@@ -184,9 +210,11 @@ impl Topics {
     /// from the mountpoint, placeholders of the tail stay as they are and the mountpoint serves as the name.
     pub(crate) fn response_without_device(&self, mountpoint: &str) -> (Arc<str>, Arc<str>) {
         // a pattern that ends with the mountpoint tells what stood in place of its placeholders
-        let pattern = CommandPattern::new(&self.mountpoint, "x").ok();
         let probe = format!("{mountpoint}x");
-        let captured = pattern.as_ref().and_then(|p| p.find(&probe)).map(|found| found.captured).unwrap_or_default();
+        let captured = self
+            .mountpoints()
+            .find_map(|template| Some(CommandPattern::new(template, "x").ok()?.find(&probe)?.captured))
+            .unwrap_or_default();
         let value = |wanted| captured.iter().find(|(placeholder, _)| *placeholder == wanted).map(|(_, value)| *value);
         let mut topic = mountpoint.to_owned();
         for part in template::parts(&self.response.topic) {
@@ -207,13 +235,24 @@ impl Topics {
         (topic.into(), endpoint.unwrap_or_else(|| mountpoint.trim_end_matches('/')).into())
     }
 
-    fn pattern(&self) -> Result<CommandPattern<'_>, String> {
-        CommandPattern::new(&self.mountpoint, &self.command.topic)
+    /// The common one first.
+    fn mountpoints(&self) -> impl Iterator<Item = &str> {
+        let own = self.own_mountpoints.iter().map(|(_, mountpoint)| mountpoint.as_str());
+        std::iter::once(self.mountpoint.as_str()).chain(own)
     }
 
-    fn expand_values(&self, values: &Values<'_>) -> Result<DeviceTopics, String> {
+    fn mountpoint_of(&self, from: Address) -> &str {
+        let own = self.own_mountpoints.iter().find(|(listener, _)| *listener == from.listener);
+        own.map_or(&self.mountpoint, |(_, mountpoint)| mountpoint)
+    }
+
+    fn pattern<'a>(&'a self, mountpoint: &'a str) -> Result<CommandPattern<'a>, String> {
+        CommandPattern::new(mountpoint, &self.command.topic)
+    }
+
+    fn expand_values(&self, mountpoint: &str, values: &Values<'_>) -> Result<DeviceTopics, String> {
         values.check_endpoint()?;
-        let mountpoint = values.expand(&self.mountpoint)?;
+        let mountpoint = values.expand(mountpoint)?;
         let mut tails = String::new();
         let mut ends = [0; Kind::ALL.len()];
         let mut qos = [0; Kind::ALL.len()];

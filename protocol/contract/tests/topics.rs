@@ -120,7 +120,7 @@ fn one_filter_receives_the_commands_of_all_devices() {
         ("${zone}/${endpoint_name}/", "dn", "${zone}/+/dn"),
     ];
     for (mountpoint, command, filter) in cases {
-        assert_eq!(topics(mountpoint, command).command_filter(), filter, "{mountpoint} {command}");
+        assert_eq!(topics(mountpoint, command).command_filters().remove(0), filter, "{mountpoint} {command}");
     }
 }
 
@@ -200,6 +200,33 @@ fn a_configuration_that_cannot_work_is_named() {
     let mut wild = Topics::default();
     wild.event.topic = "up/#".into();
     assert!(wild.validate().unwrap_err().contains("event topic"));
+}
+
+#[test]
+fn a_listener_with_its_own_mountpoint_has_its_own_topics() {
+    let topics = Topics { own_mountpoints: vec![(2, "second/%e/".into())], ..Topics::default() };
+    assert_eq!(topics.validate(), Ok(()));
+    assert_eq!(topics.command_filters(), ["lwm2m/+/dn/#", "second/+/dn/#"]);
+    for (listener, mountpoint) in [(0, "lwm2m/ep1/"), (1, "lwm2m/ep1/"), (2, "second/ep1/")] {
+        let address = Address { listener, ..from("192.0.2.1:1") };
+        let expanded = topics.expand(&device("ep1", &[]), address).unwrap();
+        assert_eq!(&*expanded.mountpoint, mountpoint, "listener {listener}");
+        let topic = format!("{mountpoint}dn/x");
+        assert_eq!(topics.parse_command_topic(&topic).unwrap().mountpoint, mountpoint);
+    }
+    let same = Topics { own_mountpoints: vec![(1, "lwm2m/${clientid}/".into())], ..Topics::default() };
+    assert_eq!((same.validate(), same.command_filters().len()), (Ok(()), 1));
+}
+
+#[test]
+fn mountpoints_whose_commands_could_be_mistaken_are_refused() {
+    for own in ["${clientid}/${endpoint_name}/", "lwm2m/%e/dn/", "%e/"] {
+        let topics =
+            Topics { mountpoint: "lwm2m/%e/".into(), own_mountpoints: vec![(1, own.into())], ..Topics::default() };
+        assert!(topics.validate().unwrap_err().contains("another mountpoint"), "{own}");
+    }
+    let bad = Topics { own_mountpoints: vec![(0, "x/+/".into())], ..Topics::default() };
+    assert!(bad.validate().unwrap_err().contains("wildcard"));
 }
 
 #[test]

@@ -183,3 +183,17 @@ fn match_level<'t>(
     }
     Some(())
 }
+
+/// Whether some topic fits both subscription filters.
+pub(super) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            // `a/#` stands for `a` as well
+            (Some("#"), _) | (_, Some("#")) => return true,
+            (Some(left), Some(right)) if left == right || left == "+" || right == "+" => {}
+            _ => return false,
+        }
+    }
+}
