@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod application;
+pub mod authority;
 pub mod broker;
 pub mod datagram;
 pub mod executable;

@@ -144,6 +144,23 @@ fn everything_works_with_quality_of_service_1() {
 }
 
 #[test]
+fn everything_works_with_quality_of_service_2() {
+    let keys: Vec<_> = ALL_QOS_1.iter().map(|(key, literal)| (*key, literal.replace("qos = 1", "qos = 2"))).collect();
+    let keys: Vec<_> = keys.iter().map(|(key, literal)| (*key, literal.as_str())).collect();
+    let world = World::with(&keys);
+    full_loop(&world);
+    let device = world.device("ep2");
+    // a command of QoS 2 comes once, and so does its answer
+    let command = json!({"reqID": 77, "msgType": "read", "data": {"path": "/3/0/0"}});
+    world.application.send(MessageBuilder::new().topic("lwm2m/ep2/dn").payload(command.to_string()).qos(2).finalize());
+    let request = device.expect_request();
+    device.answer(&request, "2.05", &[], "once");
+    let answer = world.application.answer("ep2");
+    assert_eq!((answer.qos, answer.data("code")), (2, &json!("2.05")));
+    world.application.expect_none(QUIET, "a second answer", |_| true);
+}
+
+#[test]
 fn everything_works_with_mqtt_3_1_1() {
     let mut keys = ALL_QOS_1.to_vec();
     keys.push(("mqtt.version", "4"));

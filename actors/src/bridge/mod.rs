@@ -3,6 +3,7 @@
 //! Nothing is published before the command subscription stands, so that an application which reacts to a `register` never loses its
 //! command. While the broker is away publications wait in the outbox; what was under way goes back to its front, in order.
 pub(crate) mod connection;
+mod diagnosis;
 pub(crate) mod intake;
 pub(crate) mod outbox;
 pub(crate) mod publisher;
@@ -181,10 +182,6 @@ impl Bridge {
         };
         let attempt = async move {
             let reachable = probe && connection::is_reachable(&settings.server).await;
-            (reachable, attempt(client, settings).await)
-        };
-        let attempt = async move {
-            let reachable = probe && connection::is_reachable(&settings.server).await;
             let result = attempt(client, settings.clone()).await;
             let detail = match &result {
                 Err(Error::TcpTlsConnectFailure) => {
@@ -194,10 +191,11 @@ impl Bridge {
             };
             (reachable, result, detail)
         };
-        let attempt = wrap_future::<_, Self>(attempt).map(|(reachable, result), act: &mut Self, ctx| match result {
-            Ok(()) => act.established(),
-            Err(error) => act.failed(&error, reachable, ctx),
-        });
+        let attempt =
+            wrap_future::<_, Self>(attempt).map(|(reachable, result, detail), act: &mut Self, ctx| match result {
+                Ok(()) => act.established(),
+                Err(error) => act.failed(&error, detail, reachable, ctx),
+            });
         ctx.spawn(attempt);
     }
 
@@ -214,7 +212,7 @@ impl Bridge {
         BrokerUp { server: &self.settings.server, version, queued: self.publisher.len() + self.window.len() }.emit();
     }
 
-    fn failed(&mut self, error: &Error, reachable: bool, ctx: &mut Context<Self>) {
+    fn failed(&mut self, error: &Error, detail: Option<String>, reachable: bool, ctx: &mut Context<Self>) {
         let never_up = !self.subscribed_before.load(Relaxed);
         let other = match (self.version, connection::version_hint(error)) {
             _ if !never_up || self.settings.version != MqttVersion::V5 => None,
@@ -246,7 +244,7 @@ impl Bridge {
             self.retired.push_back(std::mem::replace(&mut self.client, client));
             self.listen(ctx);
         }
-        self.down(&error.to_string(), false, pause, ctx);
+        self.down(&detail.unwrap_or_else(|| error.to_string()), false, pause, ctx);
     }
 
     fn down(&mut self, why: &str, was_up: bool, pause: Duration, ctx: &mut Context<Self>) {
