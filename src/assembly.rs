@@ -113,6 +113,7 @@ pub(crate) fn policy(configuration: &Configuration, identities: &Arc<Identities>
     let coap = coap::Config {
         transmission: configuration.coap.clone(),
         blockwise: lwm2m.blockwise.clone(),
+        bodies: lwm2m.bodies.clone(),
         ..coap::Config::default()
     };
     Arc::new(Policy {

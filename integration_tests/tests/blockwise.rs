@@ -461,3 +461,28 @@ fn c_095_abandoned_first_blocks_do_not_fill_the_memory() {
     assert!(after < before + 20_000_000, "resident memory grew from {before} to {after}");
     world.assert_works("after");
 }
+
+/// C-095: all devices share one budget (`max_total_size`). The body that rested longest makes room and its next block gets 5.03; the one
+/// that goes on is finished.
+#[test]
+fn the_unfinished_body_that_rested_longest_makes_room() {
+    let world =
+        World::with(&[("lwm2m.blockwise.max_body_size", "\"2KB\""), ("lwm2m.blockwise.max_total_size", "\"2KB\"")]);
+    let links = (0..200).map(|at| format!("</3303/{at}>")).collect::<Vec<_>>().join(",")[..1995].to_owned() + ">";
+    let part = |device: &Wire, ep: &str, number: u32| {
+        let at = number as usize * 1024;
+        let body = &links[at..links.len().min(at + 1024)];
+        let request = device.register_request(&[format!("ep={ep}"), "lt=60".into(), "lwm2m=1.0".into()], body);
+        device.exchange(&request.with(option::BLOCK1, block(number, number == 0, 1024))).code_text()
+    };
+    let (early, late) = (world.wire(), world.wire());
+    assert_eq!(part(&early, "early", 0), "2.31");
+    assert_eq!(part(&late, "late", 0), "2.31");
+    assert_eq!(part(&late, "late", 1), "2.01");
+    assert_eq!(part(&early, "early", 1), "5.03");
+    world.application.message("late", "register");
+    // Once more from the beginning, and there is room.
+    assert_eq!(part(&early, "early", 0), "2.31");
+    assert_eq!(part(&early, "early", 1), "2.01");
+    world.application.message("early", "register");
+}

@@ -20,6 +20,9 @@ pub(crate) fn carry_over(old: &Configuration, mut new: Configuration) -> (Config
     keep!("lwm2m.update_msg_publish_condition", lwm2m.update_always);
     keep!("lwm2m.unknown_objects", lwm2m.raw_unknown_objects);
     keep!("lwm2m.lifecycle_events", lwm2m.lifecycle_events);
+    // Bodies that are under way keep counting.
+    old.lwm2m.bodies.set_limit(new.lwm2m.bodies.limit());
+    new.lwm2m.bodies = old.lwm2m.bodies.clone();
     keep!("listeners", listeners);
     keep!("store", store);
     keep!("http", http);

@@ -36,6 +36,8 @@ pub(crate) struct Lwm2m {
     pub(crate) address_change: bool,
     /// `blockwise`
     pub(crate) blockwise: coap::Blockwise,
+    /// `blockwise.max_total_size`
+    pub(crate) bodies: coap::Budget,
 }
 
 impl Lwm2m {
@@ -58,6 +60,7 @@ impl Lwm2m {
         if lifetime_max.is_zero() {
             section.report("lifetime_max", "must be longer than nothing");
         }
+        let (blockwise, bodies) = blockwise(section.section("blockwise"));
         let settings = Lwm2m {
             xml_dir,
             xml_watch: section.get("xml_watch", true),
@@ -79,7 +82,8 @@ impl Lwm2m {
                 if (1..=65_536).contains(max) { Ok(()) } else { Err(format!("must be between 1 and 65536, not {max}")) }
             }),
             address_change: section.get("address_change", true),
-            blockwise: blockwise(section.section("blockwise")),
+            blockwise,
+            bodies,
         };
         section.finish();
         settings
@@ -224,7 +228,7 @@ fn is_path(path: &str) -> Result<(), &'static str> {
     if segments.iter().all(is_id) { Ok(()) } else { Err("is not a path like \"/3/0/9\"") }
 }
 
-fn blockwise(mut section: Section<'_>) -> coap::Blockwise {
+fn blockwise(mut section: Section<'_>) -> (coap::Blockwise, coap::Budget) {
     let default = coap::Blockwise::default();
     let enable = section.get("enable", default.enable);
     let max_block_size = section.checked("max_block_size", default.max_block_size, |size| {
@@ -238,10 +242,15 @@ fn blockwise(mut section: Section<'_>) -> coap::Blockwise {
     if max_body_size < usize::from(max_block_size) {
         section.report("max_body_size", "must not be smaller than one block");
     }
+    let max_total_size = section.get("max_total_size", Bytes(coap::Budget::default().limit())).0;
+    if max_total_size < max_body_size {
+        section.report("max_total_size", "must not be smaller than max_body_size");
+    }
     let exchange_lifetime = section.checked("exchange_lifetime", default.exchange_lifetime, |time| {
         if time.is_zero() { Err("must be longer than nothing".into()) } else { Ok(()) }
     });
     let fresh_tokens = section.get("fresh_tokens", default.fresh_tokens);
     section.finish();
-    coap::Blockwise { enable, max_block_size, max_body_size, exchange_lifetime, fresh_tokens }
+    let blockwise = coap::Blockwise { enable, max_block_size, max_body_size, exchange_lifetime, fresh_tokens };
+    (blockwise, coap::Budget::new(max_total_size))
 }

@@ -138,6 +138,7 @@ fn every_finding_is_told_at_once_with_file_key_and_reason() {
         response = "up/resp"
         [lwm2m.blockwise]
         max_block_size = 1000
+        max_total_size = "1MB"
         [coap]
         ack_timeout = "0s"
         ack_random_factor = 0.5
@@ -171,6 +172,7 @@ fn every_finding_is_told_at_once_with_file_key_and_reason() {
         "lwm2m.translators.notify.topic",
         "lwm2m.translators.response",
         "lwm2m.blockwise.max_block_size",
+        "lwm2m.blockwise.max_total_size",
         "coap.ack_timeout",
         "coap.ack_random_factor",
         "listeners.udp[0].bind",
@@ -180,7 +182,7 @@ fn every_finding_is_told_at_once_with_file_key_and_reason() {
     ] {
         assert!(keys.contains(&key), "{key} is not among {keys:?}");
     }
-    assert_eq!(keys.len(), 24, "one each, two for auto_observe: {:#?}", told(&findings));
+    assert_eq!(keys.len(), 25, "one each, two for auto_observe: {:#?}", told(&findings));
     assert!(findings.iter().all(|finding| finding.place.ends_with("gateway.toml") && !finding.reason.is_empty()));
 }
 
@@ -387,10 +389,13 @@ fn reload_keeps_what_needs_a_restart() {
     let (old, _) = load("reload", "", &[]);
     let (new, _) = load(
         "reload",
-        "[mqtt]\nclient_id = \"x\"\n[lwm2m]\nqueue_max = 5\nmountpoint = \"m/%e/\"\n[log]\nlevel = \"debug\"\n",
+        "[mqtt]\nclient_id = \"x\"\n[lwm2m]\nqueue_max = 5\nmountpoint = \"m/%e/\"\n[lwm2m.blockwise]\nmax_total_size = \"5MB\"\n[log]\nlevel = \"debug\"\n",
         &[],
     );
-    let (merged, waiting) = difference::carry_over(&old.unwrap(), new.unwrap());
+    let old = old.unwrap();
+    let (merged, waiting) = difference::carry_over(&old, new.unwrap());
+    // One budget for the bodies under way and those to come.
+    assert_eq!((old.lwm2m.bodies.limit(), merged.lwm2m.bodies.limit()), (5 << 20, 5 << 20));
     assert_eq!(waiting, ["mqtt", "lwm2m.mountpoint or lwm2m.translators"]);
     assert_eq!(
         (merged.mqtt.client_id.as_str(), merged.lwm2m.queue_max, merged.log.level.as_str()),

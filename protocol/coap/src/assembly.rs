@@ -1,6 +1,6 @@
 //! Request bodies of the peer that come in blocks (Block1, RFC 7959 §2.5).
 use crate::block::Block;
-use crate::budget::Reservation;
+use crate::budget::Body;
 use crate::incoming::target_key;
 use crate::{Code, Config, Message, option};
 use std::time::Instant;
@@ -16,10 +16,9 @@ const KEY_OPTIONS: [u16; 3] = [option::URI_PATH, option::URI_QUERY, option::REQU
 struct Assembly {
     key: Box<[u8]>,
     content_format: Option<u16>,
-    body: Vec<u8>,
+    body: Body,
     last_offset: usize,
     expires: Instant,
-    reservation: Reservation,
 }
 
 /// What a block leads to.
@@ -68,10 +67,9 @@ impl Assemblies {
             None if block.number == 0 => Assembly {
                 key,
                 content_format: message.content_format(),
-                body: Vec::new(),
+                body: config.bodies.open(),
                 last_offset: 0,
                 expires: now,
-                reservation: config.bodies.open(),
             },
             _ => return Step::Refuse(Code::REQUEST_ENTITY_INCOMPLETE),
         };
@@ -80,7 +78,8 @@ impl Assemblies {
                 return Step::Refuse(code);
             }
             if !block.more {
-                return Step::Whole(assembly.body);
+                // What was complete cannot be thrown away between two lines but by another thread.
+                return assembly.body.finish().map_or(Step::Refuse(Code::SERVICE_UNAVAILABLE), Step::Whole);
             }
         }
         assembly.expires = now + config.blockwise.lifetime();
@@ -95,10 +94,10 @@ impl Assemblies {
 impl Assembly {
     /// The same block as the last one, under a new message id: the peer did not get our 2.31.
     fn repeats(&self, block: Block, payload: &[u8]) -> bool {
-        !self.body.is_empty()
+        self.body.len() > 0
             && block.more
             && block.offset() == self.last_offset
-            && self.body.get(self.last_offset..) == Some(payload)
+            && self.body.ends_with(self.last_offset, payload)
     }
 
     fn append(&mut self, message: &Message, block: Block, config: &Config) -> Result<(), Code> {
@@ -110,11 +109,7 @@ impl Assembly {
         if grown.max(announced) > config.blockwise.max_body_size {
             return Err(Code::REQUEST_ENTITY_TOO_LARGE);
         }
-        if !self.reservation.grow(message.payload().len()) {
-            return Err(Code::SERVICE_UNAVAILABLE);
-        }
         self.last_offset = self.body.len();
-        self.body.extend_from_slice(message.payload());
-        Ok(())
+        self.body.append(message.payload()).map_err(|_| Code::SERVICE_UNAVAILABLE)
     }
 }

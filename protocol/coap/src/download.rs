@@ -1,6 +1,6 @@
 //! A response body on its way from the peer in blocks (Block2, RFC 7959 §2.4).
 use crate::block::{self, Block};
-use crate::budget::Reservation;
+use crate::budget::Body;
 use crate::exchange::Verdict;
 use crate::peer::Failure;
 use crate::{Config, Message, Response, option};
@@ -8,12 +8,13 @@ use crate::{Config, Message, Response, option};
 /// The body so far, in the response that it belongs to.
 #[derive(Debug)]
 pub(crate) struct Download {
+    /// Without its payload.
     response: Response,
+    body: Body,
     exponent: u8,
     etag: Option<Box<[u8]>>,
     total: Option<usize>,
     restarted: bool,
-    reservation: Reservation,
 }
 
 impl Download {
@@ -39,8 +40,8 @@ impl Download {
         if total.is_some_and(|total| total > config.blockwise.max_body_size) {
             return fail(Failure::BodyTooLarge);
         }
-        let mut reservation = config.bodies.open();
-        if !reservation.grow(message.payload().len()) {
+        let mut body = config.bodies.open();
+        if body.append(message.payload()).is_err() {
             return fail(Failure::Exhausted);
         }
         let download = Download {
@@ -48,15 +49,15 @@ impl Download {
             etag: message.value(option::ETAG).map(Into::into),
             total,
             restarted: false,
-            reservation,
-            response: Response::read(message),
+            body,
+            response: Response { payload: Vec::new(), ..Response::read(message) },
         };
         (Verdict::Continue(Some(download.progress())), Some(Box::new(download)))
     }
 
     /// Asks for the next block. Observe is not repeated (RFC 7959 §3.4).
     pub(crate) fn write_request(&self, message: &mut Message) {
-        let number = (self.response.payload.len() / block::size(self.exponent)) as u32;
+        let number = (self.body.len() / block::size(self.exponent)) as u32;
         message.add_uint(option::BLOCK2, Block { number, more: false, exponent: self.exponent }.to_uint());
     }
 
@@ -68,7 +69,7 @@ impl Download {
         restartable: bool,
         config: &Config,
     ) -> Verdict {
-        let done = self.response.payload.len();
+        let done = self.body.len();
         if !message.code().is_success() {
             return Verdict::Complete(Response::read(message));
         }
@@ -97,15 +98,20 @@ impl Download {
         if grown > config.blockwise.max_body_size || Block::at(grown, block.exponent, false).is_none() {
             return Verdict::Fail(Failure::BodyTooLarge);
         }
-        if !self.reservation.grow(message.payload().len()) {
+        if self.body.append(message.payload()).is_err() {
             return Verdict::Fail(Failure::Exhausted);
         }
-        self.response.payload.extend_from_slice(message.payload());
         self.exponent = self.exponent.min(block.exponent);
         if block.more {
             return Verdict::Continue(Some(self.progress()));
         }
-        Verdict::Complete(std::mem::replace(&mut self.response, Response::new(message.code())))
+        match self.body.take() {
+            Some(payload) => {
+                let response = std::mem::replace(&mut self.response, Response::new(message.code()));
+                Verdict::Complete(Response { payload, ..response })
+            }
+            None => Verdict::Fail(Failure::Exhausted),
+        }
     }
 
     /// The representation changed in mid-transfer: once, from the first block again (RFC 7959 §2.4).
@@ -114,8 +120,7 @@ impl Download {
             return Verdict::Fail(Failure::Incomplete);
         }
         self.restarted = true;
-        self.response.payload.clear();
-        self.reservation.clear();
+        self.body.clear();
         Verdict::Continue(None)
     }
 
@@ -129,7 +134,7 @@ impl Download {
     }
 
     fn progress(&self) -> (usize, Option<usize>) {
-        (self.response.payload.len(), self.total)
+        (self.body.len(), self.total)
     }
 }
 
