@@ -1,5 +1,5 @@
 //! The gateway against CoAP implementations of other people: aiocoap (Python) as a whole device, libcoap's client for the registration
-//! interface. An error that both sides of this project's own code share would show here.
+//! interface and its server for a device's resources. An error that both sides of this project's own code share would show here.
 use integration_tests::datagram::hex;
 use integration_tests::expectation::{assert_message, content, plain};
 use integration_tests::{World, executable};
@@ -297,4 +297,98 @@ fn libcoap_gets_the_contracts_errors() {
         let log = libcoap(&all);
         assert!(log.contains(code), "{arguments:?} must give {code}:\n{log}");
     }
+}
+
+/// libcoap's server in the role of a device: it makes every resource that is written to it, in whatever format, and lets it be observed. Since
+/// it cannot register, a socket on the same port did so before. Ended when dropped.
+struct LibcoapServer {
+    child: Child,
+    base: String,
+}
+
+impl LibcoapServer {
+    fn start(world: &World, endpoint: &str) -> LibcoapServer {
+        let port = world.device(endpoint).address().port();
+        let child = Command::new(executable::tool("coap-server-notls", "libcoap3-bin"))
+            .args(["-A", "127.0.0.1", "-p", &port.to_string(), "-d", "10", "-v", "3"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("coap-server can be started");
+        let server = LibcoapServer { child, base: format!("coap://127.0.0.1:{port}") };
+        let ready = integration_tests::eventually(Duration::from_secs(20), || {
+            libcoap(&["-m", "get", &format!("{}/", server.base)]).contains("2.05")
+        });
+        assert!(ready, "coap-server does not answer");
+        server
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        let log = libcoap(&["-m", "put", "-t", "0", "-e", text, &format!("{}{path}", self.base)]);
+        assert!(log.contains("2.04") || log.contains("2.01"), "{log}");
+    }
+}
+
+impl Drop for LibcoapServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn libcoap_takes_and_gives_100_kb_in_blocks() {
+    let world = World::start();
+    let _server = LibcoapServer::start(&world, "lc");
+    let package: String = (0..100_000u32).map(|at| format!("{:02x}", at * 31 % 251)).collect();
+    // The second time the resource is there already, and other blocks must not be mixed with the first ones.
+    for (req, digits, code) in [(1, &package, "2.01"), (2, &package[2..].to_owned(), "2.04")] {
+        let write = json!({"reqID": req, "encoding": "hex", "msgType": "write", "data": {"path": "/5/0/0", "type": "Opaque", "value": digits}});
+        let message = answer(&world, "lc", &write);
+        assert_eq!(message.data("code"), code, "{}", message.json);
+        let read = json!({"reqID": req + 10, "msgType": "read", "data": {"path": "/5/0/0"}});
+        let message = answer(&world, "lc", &read);
+        assert_eq!(message.data("code"), "2.05", "{:.200}", message.json.to_string());
+        let value = message.json["data"]["content"][0]["value"].as_str().expect("base64");
+        let bytes = integration_tests::unhex(digits);
+        assert!(value == base64(&bytes), "{} characters came", value.len());
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for at in 0..4 {
+            let digit = (bits >> (18 - 6 * at) & 63) as usize;
+            text.push(if at <= group.len() { char::from(DIGITS[digit]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[test]
+fn libcoap_is_observed() {
+    let world = World::start();
+    let server = LibcoapServer::start(&world, "lc");
+    server.put("/3/0/9", "100");
+    let message = answer(&world, "lc", &json!({"reqID": 1, "msgType": "observe", "data": {"path": "/3/0/9"}}));
+    let content_of = |value: i32| content("2.05", "/3/0/9", &[("/3/0/9", json!(value))]);
+    assert_eq!((message.kind(), message.data("content")), ("observe", &content_of(100)["content"]));
+    for value in [99, 98, 97] {
+        server.put("/3/0/9", &value.to_string());
+        let message = world.application.message("lc", "notify");
+        assert_eq!((&message.json["reqID"], message.data("content")), (&json!(1), &content_of(value)["content"]));
+    }
+    let message = answer(&world, "lc", &json!({"reqID": 2, "msgType": "cancel-observe", "data": {"path": "/3/0/9"}}));
+    assert_message(&message, &json!({"reqID": 2, "msgType": "cancel-observe", "data": content_of(97)}));
+    server.put("/3/0/9", "1");
+    world.application.expect_none(integration_tests::QUIET, "notify", |message| message.kind() == "notify");
+    let message = answer(&world, "lc", &json!({"reqID": 3, "msgType": "read", "data": {"path": "/3/0/9"}}));
+    assert_message(
+        &message,
+        &json!({"reqID": 3, "msgType": "read", "data": content("2.05", "/3/0/9", &[("/3/0/9", json!(1))])}),
+    );
 }
