@@ -339,6 +339,33 @@ fn senml_json_is_written_compactly() {
 }
 
 #[test]
+fn an_object_link_may_come_as_text_as_leshan_sends_it() {
+    let link = typed(ResourceType::ObjectLink);
+    for (format, body) in [
+        (ContentFormat::SenmlJson, br#"[{"n":"/65/0/1","vs":"66:0"}]"#.to_vec()),
+        (ContentFormat::SenmlCbor, unhex("81a200672f36352f302f31036436363a30")),
+    ] {
+        assert_eq!(decoded(format, &body, "/65/0/1", &link), "/65/0/1 ObjectLink(66, 0)", "{format:?}");
+    }
+    let body = br#"[{"n":"/65/0/1","vs":"a:b"}]"#;
+    assert!(format::decode(ContentFormat::SenmlJson, body, path("/65/0/1"), &link, 0.0).is_err());
+}
+
+#[test]
+fn a_time_in_cbor_is_tagged_up_to_1_1() {
+    let nodes = [node("/3/0/13", Value::Time(1_476_186_613))];
+    for (enabler, expected) in
+        [(Version::new(1, 0), "c11a57fcd1f5"), (Version::new(1, 1), "c11a57fcd1f5"), (Version::new(1, 2), "1a57fcd1f5")]
+    {
+        let body = format::encode_for(enabler, ContentFormat::Cbor, path("/3/0/13"), &nodes).unwrap();
+        assert_eq!(hex(&body), expected, "{enabler}");
+    }
+    let nodes = [node("/3/0/9", Value::Integer(60))];
+    let body = format::encode_for(Version::new(1, 1), ContentFormat::Cbor, path("/3/0/9"), &nodes).unwrap();
+    assert_eq!(hex(&body), "183c", "an Integer is no Time");
+}
+
+#[test]
 fn senml_etch_removes_with_null() {
     let nodes = [node("/3/0/6/1", Value::Absent), node("/1/0/1", Value::Integer(60))];
     let json = format::encode(ContentFormat::SenmlEtchJson, Path::ROOT, &nodes).unwrap();

@@ -5,7 +5,7 @@ use super::typed::{self, Number, widen};
 use super::{DecodeError, EncodeError, Types, single, type_of};
 use crate::{Node, Path, ResourceType, Value};
 use minicbor::Decoder;
-use minicbor::data::{Tag, Type};
+use minicbor::data::{IanaTag, Tag, Type};
 use minicbor::encode::{Encoder, Error};
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -207,13 +207,19 @@ pub(super) fn decode(body: &[u8], base: Path, types: &dyn Types) -> Result<Vec<N
     Ok(vec![Node::new(base, value)])
 }
 
-pub(super) fn encode(base: Path, nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
+/// One value; `tagged`: a Time as "seconds since the epoch" (tag 1, RFC 8949 §3.4.2), without which LwM2M 1.1 has no Time in CBOR.
+pub(super) fn encode(base: Path, nodes: &[Node], tagged: bool) -> Result<Vec<u8>, EncodeError> {
     let node = single(base, nodes)?;
     if matches!(node.value, Value::Absent | Value::Empty) {
         return Err(EncodeError::Value(node.path));
     }
     check(node)?;
-    Ok(written(|encoder| write(encoder, &node.value)))
+    Ok(written(|encoder| {
+        if tagged && matches!(node.value, Value::Time(_)) {
+            encoder.tag(IanaTag::Timestamp)?;
+        }
+        write(encoder, &node.value)
+    }))
 }
 
 /// Whether a value can be written: no non-finite floats, and untyped bytes only if they are text.

@@ -154,17 +154,25 @@ pub fn decode(
     }
 }
 
-/// Encodes nodes as the body of a request to `base`.
+/// Encodes nodes as the body of a request to `base`, as the newest enabler has it.
 ///
 /// # Errors
 /// See [`EncodeError`]; link-format holds no values, so nothing can be encoded in it.
 pub fn encode(format: ContentFormat, base: Path, nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
+    encode_for(Version::new(1, 2), format, base, nodes)
+}
+
+/// As [`encode`], for a device of this enabler: up to 1.1 a Time in CBOR is tagged as one, from 1.2 on it may be a bare number.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_for(enabler: Version, format: ContentFormat, base: Path, nodes: &[Node]) -> Result<Vec<u8>, EncodeError> {
     match format {
         ContentFormat::Text => text::encode(base, nodes),
         ContentFormat::Opaque => opaque::encode(base, nodes),
         ContentFormat::Tlv => tlv::encode(base, nodes),
         ContentFormat::Json => json::encode(base, nodes),
-        ContentFormat::Cbor => cbor::encode(base, nodes),
+        ContentFormat::Cbor => cbor::encode(base, nodes, enabler < Version::new(1, 2)),
         ContentFormat::SenmlJson => senml_json::encode(base, nodes, false),
         ContentFormat::SenmlEtchJson => senml_json::encode(base, nodes, true),
         ContentFormat::SenmlCbor => senml_cbor::encode(base, nodes, false),

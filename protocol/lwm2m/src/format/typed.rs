@@ -75,6 +75,8 @@ pub(super) fn text(resource_type: Option<ResourceType>, text: String) -> Result<
     match resource_type {
         None | Some(ResourceType::String) => Ok(Value::String(text)),
         Some(ResourceType::CoreLink) => Ok(Value::CoreLink(text)),
+        // Formats with a member of its own for links (`vlo`, `ov`) want it there, but Leshan sends them as text.
+        Some(ResourceType::ObjectLink) => object_link(&text),
         Some(other) => Err(mismatch("text", other)),
     }
 }

@@ -143,7 +143,8 @@ impl Builder<'_> {
         let mut problem = None;
         for format in formats.iter().copied() {
             // Nothing to create with: the device chooses everything, and there is no body in any format.
-            let body = if nodes.is_empty() { Ok(Vec::new()) } else { format::encode(format, base, nodes) };
+            let enabler = self.negotiation.version();
+            let body = if nodes.is_empty() { Ok(Vec::new()) } else { format::encode_for(enabler, format, base, nodes) };
             match body {
                 Ok(body) => {
                     request.content_format = Some(format.number());
