@@ -14,6 +14,7 @@
 pub mod application;
 pub mod authority;
 pub mod broker;
+pub mod certificate;
 pub mod datagram;
 pub mod executable;
 pub mod expectation;

@@ -95,7 +95,7 @@ final class Objects {
         values.put(4, new byte[] { 0, 1, (byte) 0xfe, (byte) 0xff });
         values.put(5, new Date(1_700_000_000_000L));
         values.put(6, new ObjectLink(3, 0));
-        values.put(7, ULong.valueOf("18446744073709551615"));
+        values.put(7, ULong.valueOf("9223372036854775813"));
         values.put(10, Map.of(0, "a", 3, "b"));
         values.put(11, Map.of(0, 1L, 1, -2L));
         return new Reporting(0, values);

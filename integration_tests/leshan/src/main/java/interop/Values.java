@@ -46,7 +46,10 @@ final class Values {
         if (value instanceof Link[] links) {
             return new DefaultLinkSerializer().serializeCoreLinkFormat(links);
         }
-        if (value instanceof ULong || value instanceof ObjectLink) {
+        if (value instanceof ObjectLink link) {
+            return link.encodeToString();
+        }
+        if (value instanceof ULong) {
             return value.toString();
         }
         return value;
