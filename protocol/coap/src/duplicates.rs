@@ -64,8 +64,12 @@ impl Duplicates {
         while self.entries.len() >= max {
             self.evict();
         }
-        if self.entries.len() * 4 < self.entries.capacity() {
-            self.entries.shrink_to(self.entries.len() * 2 + 1);
+        let len = self.entries.len();
+        if len * 4 < self.entries.capacity() {
+            self.entries.shrink_to(len * 2 + 1);
+        } else if len == self.entries.capacity() {
+            // Most devices send one message in a lifetime; by itself the queue would begin with four places.
+            self.entries.reserve_exact(len / 2 + 1);
         }
         let entry =
             Entry { expires: now + lifetime, datagram: None, fingerprint: seen.fingerprint, id: seen.id, answer };

@@ -67,7 +67,8 @@ pub enum Ignored {
 struct Entry {
     endpoint: Arc<str>,
     address: Option<Address>,
-    location: Option<Arc<[String]>>,
+    /// Segments with `/` between; one block of memory instead of one for each.
+    location: Option<Arc<str>>,
 }
 
 /// All devices of the gateway.
@@ -78,7 +79,7 @@ pub struct Directory {
     entries: HashMap<DeviceKey, Entry>,
     endpoints: HashMap<Arc<str>, DeviceKey>,
     addresses: HashMap<Address, DeviceKey>,
-    locations: HashMap<Arc<[String]>, DeviceKey>,
+    locations: HashMap<Arc<str>, DeviceKey>,
     allowances: Allowances,
 }
 
@@ -164,7 +165,7 @@ impl Directory {
     /// session is to be ended as replaced.
     pub fn registered(&mut self, key: DeviceKey, location: &[String], address: Address) -> Option<DeviceKey> {
         let entry = self.entries.get_mut(&key)?;
-        let location: Arc<[String]> = location.into();
+        let location: Arc<str> = location.join("/").into();
         if let Some(old) = entry.location.replace(location.clone()) {
             self.locations.remove(&old);
         }
@@ -211,14 +212,14 @@ impl Directory {
 
     /// The device of a location.
     pub fn by_location(&self, location: &[String]) -> Option<DeviceKey> {
-        self.locations.get(location).copied()
+        self.locations.get(location.join("/").as_str()).copied()
     }
 
     fn by_location_bytes(&self, path: &[&[u8]]) -> Option<DeviceKey> {
         // Locations are `rd` and an id: other paths need no copy to be looked up.
         let [b"rd", id] = path else { return None };
         let id = std::str::from_utf8(id).ok()?;
-        self.by_location(&["rd".to_owned(), id.to_owned()])
+        self.locations.get(format!("rd/{id}").as_str()).copied()
     }
 
     /// The endpoint name of a device.
