@@ -147,6 +147,7 @@ fn settings(
             .map(|dtls| DtlsListener {
                 socket: UdpListener { bind: dtls.bind, receive_buffer: dtls.receive_buffer },
                 materials: dtls.materials.clone(),
+                limits: dtls.limits,
             })
             .collect(),
         mqtt: connection(mqtt),

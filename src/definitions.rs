@@ -1,17 +1,11 @@
-//! The folder of object definitions: reading it, and noticing when it changes.
+//! The folder of object definitions.
 use lwm2m::catalog::{Catalog, Finding};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Definition files above this size are refused: the largest published one is a tenth of it.
 const LARGEST_FILE: u64 = 4 << 20;
-
-/// Editors write a file in several steps; this long nothing must happen before the folder is read again.
-const QUIET_TIME: Duration = Duration::from_millis(300);
 
 /// What a folder holds.
 #[derive(Debug)]
@@ -78,46 +72,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("{size} bytes are more than a definition can have ({LARGEST_FILE})")));
     }
     fs::read(path)
-}
-
-/// Tells when the folder changed; ends when dropped.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    _watcher: RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
-}
-
-impl Watch {
-    /// Begins to watch.
-    ///
-    /// # Errors
-    /// The system refuses, for example because too many folders are watched already.
-    pub(crate) fn start(folder: &Path) -> notify::Result<Watch> {
-        // One place is enough: a change that finds it taken is told by the one that waits already.
-        let (tell, changes) = mpsc::channel(1);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let concerns = match event {
-                // Reading the files for a reload must not cause the next reload.
-                Ok(event) => !matches!(event.kind, EventKind::Access(_)),
-                // Events were lost: better look.
-                Err(_) => true,
-            };
-            if concerns {
-                let _told_already = tell.try_send(());
-            }
-        })?;
-        watcher.watch(folder, RecursiveMode::Recursive)?;
-        Ok(Watch { _watcher: watcher, changes })
-    }
-
-    /// Waits until something changed and was then left alone for a moment. Cancel-safe: a change is not lost.
-    pub(crate) async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
-            // The watcher is gone, nothing will ever be told again.
-            std::future::pending::<()>().await;
-        }
-        while let Ok(Some(())) = tokio::time::timeout(QUIET_TIME, self.changes.recv()).await {}
-    }
 }
 
 #[cfg(test)]

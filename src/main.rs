@@ -12,6 +12,7 @@ mod exit;
 mod logging;
 mod serve;
 mod signals;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,10 @@
 //! The life of the running gateway: signals, changed definitions, failures, and the orderly end.
 use crate::assembly::{self, Assembly};
 use crate::config::{Configuration, Environment, Finding, difference};
-use crate::definitions::Watch;
 use crate::exit::Exit;
 use crate::logging::Logging;
 use crate::signals::{self, Signals, Wish};
+use crate::watch::Watch;
 use actors::Identities;
 use lwm2m::catalog::Catalog;
 use std::path::Path;
@@ -31,9 +31,9 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
     let version = env!("CARGO_PKG_VERSION");
     log::info!(version, coap:? = assembly.gateway.local_addresses(), http:% = assembly.http; "gateway started");
     signals::tell_ready();
-    let watch = watch(&configuration);
+    let (watch, credentials_watch) = (watch(&configuration), watch_credentials(&configuration));
     let Assembly { mut gateway, catalog, identities, .. } = assembly;
-    let mut state = State { configuration, environment, catalog, watch, identities, logging };
+    let mut state = State { configuration, environment, catalog, watch, credentials_watch, identities, logging };
     let handle = gateway.handle();
     tokio::pin!(http);
     let exit = loop {
@@ -47,6 +47,7 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
                 }
             },
             () = changed(&mut state.watch) => state.reload_definitions(&handle).await,
+            () = changed(&mut state.credentials_watch) => state.reload_credentials(&handle).await,
             name = gateway.failed() => {
                 log::error!(actor = name; "an essential actor ended; the gateway cannot go on");
                 break Exit::Internal;
@@ -87,6 +88,7 @@ struct State<'a> {
     environment: Environment,
     catalog: Arc<Catalog>,
     watch: Option<Watch>,
+    credentials_watch: Option<Watch>,
     identities: Arc<Identities>,
     logging: &'a Logging,
 }
@@ -117,19 +119,45 @@ impl State<'_> {
                     log::error!("the log level cannot be changed: {error}");
                 }
                 self.configuration = new;
-                self.renew_materials(handle).await;
+                self.credentials_watch = watch_credentials(&self.configuration);
+                for index in 0..self.configuration.listeners.dtls.len() {
+                    self.renew_materials(handle, index).await;
+                }
             }
         }
         self.reload_definitions(handle).await;
         log::info!("reloaded");
     }
 
-    /// New credentials and certificates for the DTLS listeners.
-    async fn renew_materials(&self, handle: &actors::Handle) {
-        for (index, dtls) in self.configuration.listeners.dtls.iter().enumerate() {
-            if let Err(error) = handle.renew(index, dtls.materials.clone()).await {
-                log::error!(listener:% = dtls.bind; "the new credentials cannot be used, the old ones stay in force: {error}");
+    /// Credentials or certificates for a DTLS listener that may be new.
+    async fn renew_materials(&self, handle: &actors::Handle, index: usize) {
+        let Some(dtls) = self.configuration.listeners.dtls.get(index) else { return };
+        let (devices, listener) = (dtls.materials.credentials.len(), dtls.bind);
+        match handle.renew(index, dtls.materials.clone()).await {
+            Ok(()) => log::info!(listener:%, devices; "credentials in force"),
+            Err(error) => {
+                log::error!(listener:%; "the new credentials cannot be used, the old ones stay in force: {error}");
             }
+        }
+    }
+
+    /// A file of credentials or certificates changed.
+    async fn reload_credentials(&mut self, handle: &actors::Handle) {
+        for index in 0..self.configuration.listeners.dtls.len() {
+            let dtls = &self.configuration.listeners.dtls[index];
+            let (sources, before, listener) = (dtls.sources.clone(), dtls.fingerprint, dtls.bind);
+            let Ok(loaded) = spawn_blocking(move || sources.load()).await else { continue };
+            if loaded.fingerprint == before {
+                continue;
+            }
+            loaded.findings.iter().for_each(log_finding);
+            if loaded.findings.iter().any(Finding::is_error) {
+                log::error!(listener:%; "the new credentials have errors; the old ones stay in force");
+                continue;
+            }
+            let dtls = &mut self.configuration.listeners.dtls[index];
+            (dtls.materials, dtls.fingerprint) = (loaded.materials, loaded.fingerprint);
+            self.renew_materials(handle, index).await;
         }
     }
 
@@ -157,7 +185,7 @@ fn watch(configuration: &Configuration) -> Option<Watch> {
     if !configuration.lwm2m.xml_watch || !folder.is_dir() {
         return None;
     }
-    match Watch::start(folder) {
+    match Watch::folder(folder) {
         Ok(watch) => Some(watch),
         Err(error) => {
             log::warn!(folder:% = folder.display(); "definitions are not watched, use SIGHUP after changes: {error}");
@@ -166,7 +194,15 @@ fn watch(configuration: &Configuration) -> Option<Watch> {
     }
 }
 
-/// The next change of the folder; never, when it is not watched.
+fn watch_credentials(configuration: &Configuration) -> Option<Watch> {
+    let mut files = configuration.listeners.dtls.iter().flat_map(|dtls| dtls.sources.files()).peekable();
+    files.peek()?;
+    Watch::files(files)
+        .inspect_err(|error| log::warn!("credentials are not watched, use SIGHUP after changes: {error}"))
+        .ok()
+}
+
+/// The next change; never, when it is not watched.
 async fn changed(watch: &mut Option<Watch>) {
     match watch {
         Some(watch) => watch.changed().await,

@@ -2,6 +2,7 @@
 use crate::bridge::intake::Intake;
 use crate::bridge::publisher::Publisher;
 use crate::bridge::{self, Bridge};
+use crate::herald::Herald;
 use crate::listener::{self, DtlsTransport, Listener, Renew, Secure, Transport};
 use crate::registry::{EndAll, Registry, ReloadAll};
 use crate::shared::Shared;
@@ -61,6 +62,9 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let health = Arc::new(Health::new(settings.store.clone()));
     let (report, failed) = mpsc::channel(1);
     let vital = |name| Vital { name, report: report.clone() };
+    let topics = Arc::new(settings.topics);
+    let publisher = Publisher::new(settings.outbox);
+    let herald = Herald::new(publisher.clone(), topics.clone(), settings.voice.lifecycle_events);
     let mut sockets = Vec::new();
     for udp in &settings.udp {
         let failed = |source| StartError::Bind { bind: udp.bind, source };
@@ -76,9 +80,9 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         let bound = listener::bind(&dtls.socket).map_err(failed)?;
         let address = bound.address;
         let (udp, batches) = bound.split().map_err(failed)?;
-        let endpoint = Endpoint::new(dtls.materials, handshake::Limits::default(), Instant::now())
+        let endpoint = Endpoint::new(dtls.materials, dtls.limits, Instant::now())
             .map_err(|source| StartError::Dtls { bind, source })?;
-        let secure = Secure::new(endpoint, Arc::new(udp), settings.identities.clone());
+        let secure = Secure::new(endpoint, Arc::new(udp), settings.identities.clone(), herald.clone());
         let transport = Arc::new(DtlsTransport::default());
         secure_transports.push(transport.clone());
         sockets.push((address, transport as Arc<dyn Transport>, batches, Some(Box::new(secure))));
@@ -92,8 +96,6 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         handle
     };
 
-    let topics = Arc::new(settings.topics);
-    let publisher = Publisher::new(settings.outbox);
     let count = match settings.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
@@ -119,6 +121,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
                 listeners: OnceLock::new(),
                 identities,
                 store,
+                herald,
                 stopping: AtomicBool::new(false),
             });
             let _ = tell.send(shared.clone());

@@ -23,6 +23,7 @@ pub mod event;
 pub mod gateway;
 pub mod health;
 mod held;
+mod herald;
 pub mod http;
 pub mod identities;
 mod listener;

@@ -218,6 +218,30 @@ metrics! {
         DTLS_ESTABLISHED "outcome=\"established\"",
         DTLS_REFUSED "outcome=\"refused\"",
     }
+    Counter "dtls_resumptions_total" "Of the established: by session id or ticket." { DTLS_RESUMED "" }
+    Counter "dtls_refusals_total" "Of the refused: by reason." {
+        DTLS_UNKNOWN "reason=\"unknown_identity\"",
+        DTLS_WRONG_KEY "reason=\"wrong_key\"",
+        DTLS_CERTIFICATE "reason=\"certificate\"",
+        DTLS_WITHDRAWN "reason=\"withdrawn\"",
+        DTLS_NO_COMMON_GROUND "reason=\"no_common_suite\"",
+        DTLS_TIMED_OUT "reason=\"timeout\"",
+        DTLS_BUSY "reason=\"busy\"",
+        DTLS_PROTOCOL "reason=\"protocol\"",
+    }
+    Gauge "dtls_handshakes_in_progress" "Handshakes between cookie and Finished." { DTLS_IN_PROGRESS "" }
+    Counter "dtls_client_hellos_total" "ClientHellos, with and without cookie." { DTLS_HELLOS "" }
+    Counter "dtls_handshakes_dropped_total" "Handshakes that lost their place or found none." {
+        DTLS_EVICTED "cause=\"evicted\"",
+        DTLS_NO_PLACE "cause=\"no_place\"",
+    }
+    Counter "dtls_records_dropped_total" "Records that were dropped silently, by cause." {
+        DTLS_FOREIGN "cause=\"foreign\"",
+        DTLS_WRONG_CID "cause=\"connection_id\"",
+        DTLS_REPLAYED "cause=\"replayed\"",
+        DTLS_NOT_AUTHENTIC "cause=\"not_authentic\"",
+        DTLS_UNROUTABLE "cause=\"unroutable\"",
+    }
     Gauge "dtls_associations" "Established DTLS associations." { DTLS_ASSOCIATIONS "" }
     Gauge "broker_connected" "1 while connected and subscribed." { BROKER_CONNECTED "" }
     Counter "broker_connections_total" "Connection attempts, by outcome." {

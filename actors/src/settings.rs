@@ -57,6 +57,8 @@ pub struct DtlsListener {
     pub socket: UdpListener,
     /// Credentials and certificates.
     pub materials: handshake::Materials,
+    /// Bounds of handshakes and associations.
+    pub limits: handshake::Limits,
 }
 
 /// How to reach the broker.

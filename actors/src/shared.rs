@@ -1,5 +1,6 @@
 //! What every device needs and none owns.
 use crate::bridge::publisher::Publisher;
+use crate::herald::Herald;
 use crate::identities::Identities;
 use crate::listener::{Listener, Transport};
 use crate::registry::Registry;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) listeners: OnceLock<Vec<Addr<Listener>>>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) store: Option<Store>,
+    pub(crate) herald: Herald,
     pub(crate) stopping: AtomicBool,
 }
 

@@ -12,10 +12,17 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// A gateway with a DTLS listener; yields its port.
 fn secure_world(credentials: &str) -> (World, u16) {
+    secure_world_with(credentials, &[])
+}
+
+fn secure_world_with(credentials: &str, keys: &[(&str, &str)]) -> (World, u16) {
     let broker = Broker::start();
     let application = Application::connect(broker.port(), 5);
     let port = broker::free_port();
     let mut settings = Settings::default();
+    for (key, literal) in keys {
+        settings.set(key, *literal);
+    }
     let materials = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/materials");
     settings.append(&format!(
         "[[listeners.dtls]]\nbind = \"127.0.0.1:{port}\"\ncredentials_file = \"credentials.toml\"\n\
@@ -225,4 +232,79 @@ fn credentials_are_renewed_on_hang_up_and_withdrawn_ones_close_the_association()
     world.gateway.hang_up();
     world.gateway.await_log(&["old one stays in force"]);
     assert_eq!(kept.register("bound").code_text(), "2.01");
+}
+
+#[test]
+fn a_changed_credentials_file_takes_effect_by_itself() {
+    let (world, port) = secure_world(&credentials());
+    let mut kept = SecureDevice::connect(port, "other", "PSK-AES128-CCM8");
+    assert_eq!(kept.register("bound").code_text(), "2.01");
+    let mut withdrawn = SecureDevice::connect(port, "dev", "PSK-AES128-CCM8");
+    assert_eq!(withdrawn.register("dev").code_text(), "2.01");
+    let file = world.gateway.folder().join("credentials.toml");
+    let bound = format!("[[device]]\nendpoint = \"bound\"\nidentity = \"other\"\npsk = \"{KEY}\"\n");
+    let added = format!("[[device]]\nidentity = \"new\"\npsk = \"{KEY}\"\n");
+    // As careful editors do it: a new file in the place of the old one.
+    let draft = world.gateway.folder().join("draft");
+    std::fs::write(&draft, format!("{bound}{added}")).unwrap();
+    std::fs::rename(&draft, &file).unwrap();
+    world.gateway.await_log(&["credentials in force", "devices=2"]);
+    world.gateway.await_log(&["event=dtls_closed", "endpoint=dev", "the PSK identity was removed"]);
+    let mut device = SecureDevice::connect(port, "new", "PSK-AES128-CCM8");
+    assert_eq!(device.register("new").code_text(), "2.01");
+    assert_eq!(kept.register("bound").code_text(), "2.01", "its association goes on");
+    std::fs::write(&file, "[[device]]\nidentity = 5\n").unwrap();
+    world.gateway.await_log(&["the new credentials have errors; the old ones stay in force"]);
+    assert_eq!(device.register("new").code_text(), "2.01");
+}
+
+#[test]
+fn refused_devices_are_told_on_mqtt_where_events_are_wanted() {
+    let (world, port) = secure_world_with(&credentials(), &[("lwm2m.lifecycle_events", "true")]);
+    let at = format!("127.0.0.1:{port}");
+    let try_in = |identity: &str, key: &str| {
+        foreign(
+            "openssl",
+            "openssl",
+            &["s_client", "-dtls1_2", "-psk_identity", identity, "-psk", key, "-cipher", "PSK", "-connect", &at],
+        );
+    };
+    let refused = |endpoint: &str| {
+        let message = world.application.expect("event dtls_refused", |message| message.json["event"] == "dtls_refused");
+        assert_eq!(message.topic, format!("lwm2m/{endpoint}/up/event"));
+        assert_eq!(message.json["data"]["ep"], endpoint);
+        assert!(message.json["data"]["from"].as_str().unwrap().starts_with("127.0.0.1:"), "{}", message.json);
+        message.json["data"]["cause"].as_str().unwrap().to_owned()
+    };
+    try_in("nobody", KEY);
+    assert_eq!(refused("nobody"), "unknown PSK identity \"nobody\": no entry in the credentials");
+    try_in("other", "ff0102030405060708090a0b0c0d0e0f");
+    assert_eq!(refused("bound"), "wrong key: device and gateway hold different keys for this identity");
+    let mut device = SecureDevice::connect(port, "dev", "PSK-AES128-CCM8");
+    assert_eq!(device.register("bound").code_text(), "4.00");
+    assert_eq!(refused("dev"), "registered as \"bound\": psk:dev may not register this endpoint");
+    let (_, metrics) = world.gateway.get("/metrics").unwrap();
+    for line in ["dtls_refusals_total{reason=\"unknown_identity\"} 1", "dtls_refusals_total{reason=\"wrong_key\"} 1"] {
+        assert!(metrics.contains(line), "{line}");
+    }
+    assert!(!world.gateway.log().contains(KEY));
+}
+
+#[test]
+fn facts_of_an_association_are_shown_by_the_api() {
+    let (world, port) = secure_world(&credentials());
+    for handshakes in 1..=2 {
+        let mut device = SecureDevice::connect(port, "other", "PSK-AES128-GCM-SHA256");
+        assert_eq!(device.register("bound").code_text(), "2.01");
+        let (status, text) = world.gateway.get("/api/devices/bound").unwrap();
+        assert_eq!(status, 200);
+        let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let dtls = &shown["dtls"];
+        assert_eq!(dtls["identity"], "psk:other");
+        assert_eq!(dtls["suite"], "PSK-AES128-GCM-SHA256");
+        assert_eq!((&dtls["connection_id"], &dtls["resumed"]), (&json!(false), &json!(false)));
+        assert_eq!(dtls["handshakes"], handshakes);
+        assert!(dtls["age"].as_u64().unwrap() < 60 && dtls["since"].as_u64().unwrap() > 1_700_000_000);
+    }
+    world.gateway.await_log(&["event=dtls_established", "endpoint=bound", "handshakes=2"]);
 }

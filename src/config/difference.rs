@@ -23,7 +23,15 @@ pub(crate) fn carry_over(old: &Configuration, mut new: Configuration) -> (Config
     // Bodies that are under way keep counting.
     old.lwm2m.bodies.set_limit(new.lwm2m.bodies.limit());
     new.lwm2m.bodies = old.lwm2m.bodies.clone();
+    let renewed = new.listeners.dtls.clone();
     keep!("listeners", listeners);
+    // What the files of a listener hold is renewed even when other settings wait for a restart.
+    for listener in &mut new.listeners.dtls {
+        if let Some(now) = renewed.iter().find(|renewed| renewed.bind == listener.bind) {
+            listener.sources = now.sources.clone();
+            (listener.materials, listener.fingerprint) = (now.materials.clone(), now.fingerprint);
+        }
+    }
     keep!("store", store);
     keep!("http", http);
     keep!("log.format", log.format);

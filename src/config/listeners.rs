@@ -1,8 +1,9 @@
 //! `[[listeners.udp]]` and `[[listeners.dtls]]`.
-use super::credentials;
+use super::credentials::{self, Loaded, Sources};
 use super::section::Section;
 use super::setting::Bytes;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Where devices reach the gateway.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,14 +34,21 @@ pub(crate) struct DtlsListener {
     pub(crate) receive_buffer: usize,
     /// `mountpoint`, if it has its own
     pub(crate) mountpoint: Option<String>,
-    /// What the files hold.
+    /// Bounds of handshakes and associations.
+    pub(crate) limits: handshake::Limits,
+    /// The files that are read again while the listener runs.
+    pub(crate) sources: Sources,
+    /// What the files held.
     pub(crate) materials: handshake::Materials,
+    /// Changes with their content.
+    pub(crate) fingerprint: u64,
 }
 
 impl PartialEq for DtlsListener {
     /// What a reload cannot change; materials are renewed while the listener runs.
     fn eq(&self, other: &DtlsListener) -> bool {
-        (self.bind, self.receive_buffer, &self.mountpoint) == (other.bind, other.receive_buffer, &other.mountpoint)
+        (self.bind, self.receive_buffer, &self.mountpoint, self.limits)
+            == (other.bind, other.receive_buffer, &other.mountpoint, other.limits)
     }
 }
 
@@ -84,7 +92,10 @@ impl DtlsListener {
         let bind = section.get("bind", any(5684));
         let receive_buffer = section.get("receive_buffer", Bytes(RECEIVE_BUFFER)).0;
         let mountpoint = mountpoint(&mut section);
-        let materials = credentials::read(&mut section);
+        let limits = limits(&mut section);
+        let sources = Sources::read(&mut section);
+        let Loaded { materials, findings, fingerprint } = sources.load();
+        findings.into_iter().for_each(|finding| section.document().report(finding));
         for (key, other) in [("cert_file", "key_file"), ("key_file", "cert_file")] {
             if section.holds(key) && !section.holds(other) {
                 section.report(key, format!("needs {other}"));
@@ -99,8 +110,26 @@ impl DtlsListener {
             credentials::try_out(&section, &materials);
         }
         section.finish();
-        DtlsListener { bind, receive_buffer, mountpoint, materials }
+        DtlsListener { bind, receive_buffer, mountpoint, limits, sources, materials, fingerprint }
     }
+}
+
+fn limits(section: &mut Section<'_>) -> handshake::Limits {
+    let known = handshake::Limits::default();
+    let handshakes_max = section.checked("handshakes_max", known.handshakes_max, |max| match max {
+        1..=100_000 => Ok(()),
+        _ => Err("must be between 1 and 100000".to_owned()),
+    });
+    let handshake_timeout = section.checked("handshake_timeout", known.handshake_timeout, at_least_a_second);
+    let idle_timeout = section.checked("idle_timeout", known.idle_timeout, at_least_a_second);
+    let node = section.get("node", known.node);
+    // A quarter, so that one source cannot keep the others out.
+    let handshakes_per_source = handshakes_max.div_ceil(4);
+    handshake::Limits { handshakes_max, handshakes_per_source, handshake_timeout, idle_timeout, node, ..known }
+}
+
+fn at_least_a_second(time: &Duration) -> Result<(), String> {
+    if time.as_secs() >= 1 { Ok(()) } else { Err("must be 1s at least".to_owned()) }
 }
 
 fn any(port: u16) -> SocketAddr {

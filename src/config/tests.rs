@@ -74,7 +74,7 @@ fn shipped_file_names_every_key() {
     for name in ["server.crt", "devices-ca.crt"] {
         folder.file(name, include_str!("../../tests/materials/server.crt"));
     }
-    folder.file("credentials.toml", "[[device]]\nidentity = \"a\"\npsk = \"00\"\n");
+    folder.file("credentials.toml", "[[device]]\nidentity = \"a\"\npsk = \"00112233445566778899aabbccddeeff\"\n");
     let text = uncommented(include_str!("../../conf/gateway.toml")).replace("password = \"secret\"", "");
     let file = folder
         .file("gateway.toml", &text.replace("username = \"\"", "username = \"u\"").replace("mqtt://", "mqtts://"));
@@ -367,7 +367,7 @@ fn credentials_are_checked_without_telling_keys() {
     let file = folder.file("gateway.toml", "[[listeners.dtls]]\ncredentials_file = \"credentials.toml\"\n");
     folder.file(
         "credentials.toml",
-        "[[device]]\nidentity = \"a\"\npsk = \"00ff\"\n[[device]]\nendpoint = \"m\"\npublic_key = \"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\"\n",
+        "[[device]]\nidentity = \"a\"\npsk = \"00112233445566778899aabbccddeeff\"\n[[device]]\nendpoint = \"m\"\npublic_key = \"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\"\n",
     );
     let (configuration, findings) = Configuration::load(&file, &environment(&[]));
     assert_eq!(told(&findings), Vec::<String>::new());

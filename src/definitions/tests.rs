@@ -1,5 +1,6 @@
 //! The folder as an operator fills it.
 use super::*;
+use crate::watch::Watch;
 use std::time::Duration;
 
 /// A folder of its own for one test, gone afterwards.
@@ -66,7 +67,7 @@ fn missing_folder_is_an_error() {
 #[tokio::test]
 async fn change_is_told_once_after_it_has_settled() {
     let folder = Folder::new("watch");
-    let mut watch = Watch::start(&folder.0).unwrap();
+    let mut watch = Watch::folder(&folder.0).unwrap();
     let nothing = tokio::time::timeout(Duration::from_millis(500), watch.changed()).await;
     assert!(nothing.is_err(), "nothing changed yet");
     for _ in 0..3 {

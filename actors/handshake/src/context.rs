@@ -3,24 +3,28 @@ use crate::cookie::Cookies;
 use crate::credentials::Credentials;
 use crate::ffi;
 use crate::refusal::Refusal;
+use crate::resumption::Resumption;
+use crate::trust::{self, Trust};
 use dtls::{ConnectionId, Suite, cid};
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::pkey::{HasPublic, Id, PKey, PKeyRef};
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
 use openssl::ssl::{
-    ExtensionContext, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
-    SslSessionCacheMode, SslVerifyMode, SslVersion,
+    ExtensionContext, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode,
+    SslVersion,
 };
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::{CrlStatus, X509, X509Crl, X509NameRef, X509Ref};
+use openssl::x509::{X509, X509Ref, X509StoreContext, X509StoreContextRef};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Extension number of `connection_id` (RFC 9146 §3).
 const CONNECTION_ID: u16 = 54;
 
 /// Suites offered unless the configuration names others. Level 0 is what OpenSSL demands for 8-byte tags; what it stops to enforce
-/// is enforced by [`is_strong`], the group list and the signature list.
+/// is enforced by [`crate::trust`], the group list and the signature list.
 pub const SUITES: &[&str] = &[
     "PSK-AES128-CCM8",
     "PSK-AES128-CCM",
@@ -36,7 +40,7 @@ const GROUPS: &str = "P-256:X25519:P-384:P-521";
 const SIGNATURES: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384";
 
 /// What a listener authenticates with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Materials {
     /// Pre-shared and raw public keys of the devices.
     pub credentials: Arc<Credentials>,
@@ -52,8 +56,27 @@ pub struct Materials {
     pub verify_peer: bool,
     /// OpenSSL names of the suites; empty = [`SUITES`].
     pub suites: Vec<String>,
-    /// Largest datagram of a handshake; 0 = 1200.
+    /// Largest datagram of a handshake.
     pub mtu: u32,
+    /// First retransmission timer of a handshake.
+    pub first_timer: Duration,
+}
+
+impl Default for Materials {
+    /// No credentials at all; MTU 1200, first timer 1 s (RFC 6347 §4.2.4.1).
+    fn default() -> Self {
+        Materials {
+            credentials: Arc::default(),
+            certificate: None,
+            key: None,
+            anchors: None,
+            revoked: None,
+            verify_peer: false,
+            suites: Vec::new(),
+            mtu: 1200,
+            first_timer: Duration::from_secs(1),
+        }
+    }
 }
 
 /// Why a listener cannot be set up.
@@ -90,10 +113,10 @@ pub(crate) struct Notes {
     pub(crate) own_cid: Option<ConnectionId>,
     /// The extension was answered.
     pub(crate) cid_agreed: bool,
-    /// PSK identity and the endpoint bound to it.
-    pub(crate) psk: Option<(String, Option<String>)>,
-    /// Digest of the PSK in use, to notice its replacement.
-    pub(crate) psk_digest: Option<[u8; 32]>,
+    /// PSK identity of the device.
+    pub(crate) psk: Option<String>,
+    /// Common name of the device's certificate, trusted or not.
+    pub(crate) subject: OnceLock<String>,
     /// A reason that OpenSSL's own report would not tell.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -108,7 +131,17 @@ pub(crate) fn notes_index() -> Result<Index<Ssl, Notes>, ErrorStack> {
     Ok(*INDEX.get_or_init(|| index))
 }
 
-pub(crate) fn build(materials: &Materials, cookies: Arc<Cookies>) -> Result<SslContext, SetupError> {
+/// What all handshakes of a listener share.
+pub(crate) struct Ground {
+    pub(crate) context: SslContext,
+    pub(crate) trust: Arc<Trust>,
+}
+
+pub(crate) fn build(
+    materials: &Materials,
+    cookies: Arc<Cookies>,
+    resumption: &Resumption,
+) -> Result<Ground, SetupError> {
     if materials.credentials.is_empty() && materials.certificate.is_none() {
         return Err(SetupError::Nothing);
     }
@@ -124,14 +157,13 @@ pub(crate) fn build(materials: &Materials, cookies: Arc<Cookies>) -> Result<SslC
             | SslOptions::COOKIE_EXCHANGE
             | SslOptions::NO_COMPRESSION,
     );
-    context.set_session_cache_mode(SslSessionCacheMode::SERVER);
-    context.set_session_id_context(b"lwm2m")?;
+    resumption.set(&mut context)?;
     context.set_mode(SslMode::RELEASE_BUFFERS);
     set_cookies(&mut context, cookies);
     set_psk(&mut context, materials.credentials.clone(), notes_index()?);
-    set_certificates(&mut context, materials)?;
+    let trust = set_certificates(&mut context, materials)?;
     set_connection_id(&mut context, notes_index()?)?;
-    Ok(context.build())
+    Ok(Ground { context: context.build(), trust })
 }
 
 fn set_cookies(context: &mut SslContextBuilder, cookies: Arc<Cookies>) {
@@ -156,19 +188,23 @@ fn set_psk(context: &mut SslContextBuilder, credentials: Arc<Credentials>, index
             notes.refusal = Some(Refusal::UnknownIdentity(String::from_utf8_lossy(identity).into_owned()));
             return Ok(0);
         };
-        notes.psk = Some((name.to_owned(), psk.endpoint.as_deref().map(str::to_owned)));
-        notes.psk_digest = credentials.psk_digest(name);
+        notes.psk = Some(name.to_owned());
         let Some(room) = out.get_mut(..psk.key.len()) else { return Ok(0) };
         room.copy_from_slice(&psk.key);
+        // A resumed session must be known to rest on the key that is still in force.
+        if !ffi::tag_session(ssl, &openssl::sha::sha256(&psk.key)) {
+            return Ok(0);
+        }
         Ok(psk.key.len())
     });
 }
 
-fn set_certificates(context: &mut SslContextBuilder, materials: &Materials) -> Result<(), SetupError> {
+/// Certificate, key, anchors and what is demanded of the device; yields what device certificates are measured by.
+fn set_certificates(context: &mut SslContextBuilder, materials: &Materials) -> Result<Arc<Trust>, SetupError> {
     let pem = |what: &'static str| move |stack: ErrorStack| SetupError::Pem { what, stack };
-    let Some(key) = &materials.key else { return Ok(()) };
+    let Some(key) = &materials.key else { return Ok(Arc::default()) };
     let key = PKey::private_key_from_pem(key).map_err(pem("key_file"))?;
-    if !is_strong(&key) {
+    if !trust::is_strong(&key) {
         return Err(SetupError::Weak("key_file"));
     }
     if let Some(chain) = &materials.certificate {
@@ -186,40 +222,59 @@ fn set_certificates(context: &mut SslContextBuilder, materials: &Materials) -> R
     if with_keys && !ffi::allow_raw_public_keys(context) {
         return Err(SetupError::OpenSsl(ErrorStack::get()));
     }
-    let mut crls = Vec::new();
-    if let Some(anchors) = &materials.anchors {
+    let anchors = materials.anchors.as_deref().map_or_else(|| Ok(Vec::new()), X509::stack_from_pem);
+    let anchors = anchors.map_err(pem("ca_file"))?;
+    let trust = Arc::new(Trust::new(&anchors, materials.revoked.as_deref())?);
+    if !anchors.is_empty() {
         let mut store = X509StoreBuilder::new()?;
         let mut names = Stack::new()?;
-        for anchor in X509::stack_from_pem(anchors).map_err(pem("ca_file"))? {
+        for anchor in anchors {
             names.push(anchor.subject_name().to_owned()?)?;
             store.add_cert(anchor)?;
         }
         context.set_verify_cert_store(store.build())?;
         context.set_client_ca_list(names);
     }
-    if let Some(text) = &materials.revoked {
-        crls = revocation_lists(text).map_err(pem("crl_file"))?;
+    let mode = match (materials.verify_peer, with_keys || materials.anchors.is_some()) {
+        (true, _) => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+        (false, true) => SslVerifyMode::PEER,
+        (false, false) => return Ok(trust),
+    };
+    let (index, measure) = (notes_index()?, trust.clone());
+    context.set_verify_callback(mode, move |verified, chain| verify(&measure, index, verified, chain));
+    Ok(trust)
+}
+
+/// One certificate of a device's chain, after OpenSSL looked at it.
+fn verify(trust: &Trust, index: Index<Ssl, Notes>, verified: bool, chain: &mut X509StoreContextRef) -> bool {
+    // A raw public key has no chain: whether it is known is decided after Finished proved that the device holds it.
+    let Some(certificate) = chain.current_cert() else { return true };
+    let refusal = if verified { trust.refusal(certificate) } else { None };
+    let ssl = X509StoreContext::ssl_idx().ok().and_then(|ssl| chain.ex_data(ssl));
+    if let (Some(ssl), Some(all)) = (ssl, chain.chain()) {
+        if let (Some(notes), Some(leaf)) = (ssl.ex_data(index), all.get(0)) {
+            let _ = notes.subject.get_or_init(|| common_name(leaf).unwrap_or_default());
+        }
+        // The last call is for the device's own certificate: the chain is complete, and its end is the anchor.
+        if verified
+            && chain.error_depth() == 0
+            && let Some(anchor) = all.iter().last().and_then(|anchor| trust::digest(anchor).ok())
+            && !ffi::tag_session(ssl, &anchor)
+        {
+            return false;
+        }
     }
-    if materials.verify_peer || with_keys {
-        let mode = if materials.verify_peer {
-            SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT
-        } else {
-            SslVerifyMode::PEER
-        };
-        context.set_verify_callback(mode, move |verified, chain| match chain.current_cert() {
-            // A raw public key has no chain: whether it is known is decided after Finished proved that the device holds it.
-            None => true,
-            Some(certificate) => {
-                let revoked = is_revoked(&crls, certificate);
-                let weak = certificate.public_key().is_ok_and(|key| !is_strong(&key));
-                if verified && revoked {
-                    chain.set_error(openssl::x509::X509VerifyResult::APPLICATION_VERIFICATION);
-                }
-                verified && !revoked && !weak
-            }
-        });
+    if let Some(refusal) = refusal {
+        chain.set_error(refusal);
+        return false;
     }
-    Ok(())
+    verified
+}
+
+/// The subject's common name.
+pub(crate) fn common_name(certificate: &X509Ref) -> Option<String> {
+    let name = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
+    name.data().to_string().ok().map(|text| text.to_string())
 }
 
 fn set_connection_id(context: &mut SslContextBuilder, index: Index<Ssl, Notes>) -> Result<(), ErrorStack> {
@@ -246,27 +301,4 @@ fn set_connection_id(context: &mut SslContextBuilder, index: Index<Ssl, Notes>) 
             Ok(())
         },
     )
-}
-
-/// P-256 or better, RSA with 2048 bits or more, or an Edwards curve.
-fn is_strong<T: HasPublic>(key: &PKeyRef<T>) -> bool {
-    match key.id() {
-        Id::RSA | Id::RSA_PSS => key.bits() >= 2048,
-        Id::EC => key.bits() >= 256,
-        Id::ED25519 | Id::ED448 => true,
-        _ => false,
-    }
-}
-
-fn revocation_lists(pem: &[u8]) -> Result<Vec<X509Crl>, ErrorStack> {
-    const END: &str = "-----END X509 CRL-----";
-    let text = String::from_utf8_lossy(pem);
-    text.split_inclusive(END).filter(|part| part.contains(END)).map(|part| X509Crl::from_pem(part.as_bytes())).collect()
-}
-
-fn is_revoked(crls: &[X509Crl], certificate: &X509Ref) -> bool {
-    let same = |a: &X509NameRef, b: &X509NameRef| a.try_cmp(b).is_ok_and(|order| order.is_eq());
-    crls.iter()
-        .filter(|crl| same(crl.issuer_name(), certificate.issuer_name()))
-        .any(|crl| matches!(crl.get_by_cert(&certificate.to_owned()), CrlStatus::Revoked(_)))
 }

@@ -22,8 +22,9 @@ impl Drop for Psk {
 #[derive(Clone, Default)]
 pub struct Credentials {
     psks: HashMap<Box<str>, Psk>,
-    /// By DER SubjectPublicKeyInfo.
-    public_keys: HashMap<Box<[u8]>, Box<str>>,
+    /// By SHA-256 over the SubjectPublicKeyInfo.
+    public_keys: HashMap<[u8; 32], Box<str>>,
+    short_psks: usize,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -31,6 +32,18 @@ impl std::fmt::Debug for Credentials {
         write!(f, "Credentials({} PSKs, {} public keys)", self.psks.len(), self.public_keys.len())
     }
 }
+
+/// Below this a pre-shared key is no secret.
+const PSK_MIN: usize = 8;
+/// RFC 9257 §6 asks for 128 bits.
+const PSK_ADVISED: usize = 16;
+/// RFC 4279 §5.3: what every implementation must support.
+const PSK_MAX: usize = 64;
+/// What stands before the point in a SubjectPublicKeyInfo for P-256 (RFC 5480).
+const P256_PREFIX: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
 
 /// What is wrong with the file. No variant repeats a secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -98,14 +111,15 @@ impl Credentials {
         }
         match (entry.identity, entry.psk, entry.public_key) {
             (Some(identity), Some(psk), None) => {
-                // RFC 4279 §5.3 allows 128 bytes of identity; 64 bytes of key are its minimum for implementations.
+                // RFC 4279 §5.3: up to 128 bytes of identity.
                 if identity.is_empty() || identity.len() > 128 {
                     return Err("identity must have 1 to 128 bytes");
                 }
                 let key = unhex(&psk).ok_or("psk is not hex with an even number of digits")?;
-                if key.is_empty() || key.len() > 64 {
-                    return Err("psk must have 1 to 64 bytes");
+                if key.len() < PSK_MIN || key.len() > PSK_MAX {
+                    return Err("psk must have 8 to 64 bytes");
                 }
+                self.short_psks += usize::from(key.len() < PSK_ADVISED);
                 let psk = Psk { key: key.into(), endpoint: entry.endpoint.map(Into::into) };
                 match self.psks.insert(identity.into(), psk) {
                     None => Ok(()),
@@ -117,9 +131,7 @@ impl Credentials {
                 let der = base64::engine::general_purpose::STANDARD
                     .decode(key.split_ascii_whitespace().collect::<String>())
                     .map_err(|_| "public_key is not base64")?;
-                let key = PKey::public_key_from_der(&der).map_err(|_| "public_key is not a SubjectPublicKeyInfo")?;
-                let der = key.public_key_to_der().map_err(|_| "public_key is not a SubjectPublicKeyInfo")?;
-                match self.public_keys.insert(der.into(), endpoint.into()) {
+                match self.public_keys.insert(digest(&der)?, endpoint.into()) {
                     None => Ok(()),
                     Some(_) => Err("public_key stands twice"),
                 }
@@ -135,14 +147,14 @@ impl Credentials {
         self.psks.get(identity)
     }
 
-    pub(crate) fn endpoint_of_key(&self, der: &[u8]) -> Option<&str> {
-        self.public_keys.get(der).map(|endpoint| &**endpoint)
+    /// The endpoint of a raw public key, by the SHA-256 over its SubjectPublicKeyInfo.
+    pub(crate) fn endpoint_of_key(&self, digest: &[u8; 32]) -> Option<&str> {
+        self.public_keys.get(digest).map(|endpoint| &**endpoint)
     }
 
-    /// A raw public key with this fingerprint is listed for this endpoint.
-    pub(crate) fn lists_key(&self, fingerprint: &str, endpoint: &str) -> bool {
-        let mut keys = self.public_keys.iter().filter(|(_, listed)| &***listed == endpoint);
-        keys.any(|(der, _)| crate::identity::fingerprint(der) == fingerprint)
+    /// Pre-shared keys with less than the 16 bytes that RFC 9257 advises.
+    pub fn short_psks(&self) -> usize {
+        self.short_psks
     }
 
     /// Number of entries.
@@ -159,11 +171,20 @@ impl Credentials {
     pub fn has_public_keys(&self) -> bool {
         !self.public_keys.is_empty()
     }
+}
 
-    /// Whether these credentials still hold what an established identity was admitted by, with the same key (given as its digest).
-    pub(crate) fn psk_digest(&self, identity: &str) -> Option<[u8; 32]> {
-        self.psks.get(identity).map(|psk| openssl::sha::sha256(&psk.key))
+/// What names a raw public key. OpenSSL decodes every key but those of the usual form: that takes it 20 µs, and a point that is not on the
+/// curve does no harm, since nobody can prove to hold its key.
+fn digest(der: &[u8]) -> Result<[u8; 32], &'static str> {
+    if der.len() == P256_PREFIX.len() + 64 && der.starts_with(&P256_PREFIX) {
+        return Ok(openssl::sha::sha256(der));
     }
+    let key = PKey::public_key_from_der(der).map_err(|_| "public_key is not a SubjectPublicKeyInfo")?;
+    if !crate::trust::is_strong(&key) {
+        return Err("public_key is too weak: P-256 or RSA with 2048 bits at least");
+    }
+    let der = key.public_key_to_der().map_err(|_| "public_key is not a SubjectPublicKeyInfo")?;
+    Ok(openssl::sha::sha256(&der))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Who a device proved to be, and which endpoint name that entitles it to.
 
 /// The outcome of a handshake's authentication. Holds no secret.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Identity {
     /// A pre-shared key.
     Psk {
@@ -12,8 +12,8 @@ pub enum Identity {
     },
     /// A raw public key that the credentials list.
     PublicKey {
-        /// SHA-256 over the SubjectPublicKeyInfo, first 8 bytes in hex, for the log.
-        fingerprint: String,
+        /// SHA-256 over the SubjectPublicKeyInfo.
+        digest: [u8; 32],
         /// The endpoint that the credentials bind it to.
         endpoint: String,
     },
@@ -55,7 +55,7 @@ impl std::fmt::Display for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Identity::Psk { identity, .. } => write!(f, "psk:{identity}"),
-            Identity::PublicKey { fingerprint, .. } => write!(f, "rpk:{fingerprint}"),
+            Identity::PublicKey { digest, .. } => write!(f, "rpk:{}", fingerprint(digest)),
             Identity::Certificate { names } => write!(f, "cert:{}", names.first().map_or("", String::as_str)),
             Identity::Anonymous => f.write_str("anonymous"),
         }
@@ -63,6 +63,6 @@ impl std::fmt::Display for Identity {
 }
 
 /// What the log calls a raw public key: the first 8 bytes of the SHA-256 over its SubjectPublicKeyInfo, in hex.
-pub(crate) fn fingerprint(der: &[u8]) -> String {
-    openssl::sha::sha256(der)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn fingerprint(digest: &[u8; 32]) -> String {
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,15 +10,25 @@ pub mod credentials;
 pub mod endpoint;
 pub mod identity;
 pub mod refusal;
+pub mod timer;
 
 mod cookie;
 mod datagrams;
 mod exchange;
 mod ffi;
+mod last_flight;
+mod link;
+mod resumption;
+mod slots;
+mod stored;
 mod takeover;
+mod trust;
 
 pub use context::{Materials, SetupError};
 pub use credentials::{CredentialError, Credentials};
-pub use endpoint::{Closure, Counters, Effect, Endpoint, Limits, LinkId, StoredLink};
+pub use endpoint::{Closure, Counters, Effect, Endpoint, Limits, Now};
 pub use identity::Identity;
+pub use link::{Facts, LinkId};
 pub use refusal::Refusal;
+pub use resumption::SessionChange;
+pub use stored::{StoredLink, Trace};

@@ -16,6 +16,9 @@ pub enum Refusal {
     /// Renew, replace or trust the certificate.
     #[error("device certificate refused: {0}")]
     Certificate(String),
+    /// Nothing to do, unless the credentials were removed by mistake.
+    #[error("resumed session refused: {0}")]
+    Withdrawn(&'static str),
     /// Align the suites.
     #[error("no common cipher suite, curve or signature algorithm")]
     NoCommonSuite,
@@ -29,7 +32,7 @@ pub enum Refusal {
     #[error("device fell silent during the handshake")]
     TimedOut,
     /// Raise the limit or find the flood.
-    #[error("too many handshakes at once")]
+    #[error("too many associations")]
     Busy,
     /// The device sent something that is no handshake.
     #[error("handshake failed: {0}")]
@@ -37,18 +40,47 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// From OpenSSL's report.
-    pub(crate) fn from_stack(stack: &ErrorStack) -> Refusal {
+    /// One word for each variant, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::UnknownIdentity(_) => "unknown_identity",
+            Refusal::WrongKey => "wrong_key",
+            Refusal::UnknownPublicKey(_) => "unknown_public_key",
+            Refusal::Certificate(_) => "certificate",
+            Refusal::Withdrawn(_) => "withdrawn",
+            Refusal::NoCommonSuite => "no_common_suite",
+            Refusal::Version => "version",
+            Refusal::Alert(_) => "alert",
+            Refusal::TimedOut => "timeout",
+            Refusal::Busy => "busy",
+            Refusal::Protocol(_) => "protocol",
+        }
+    }
+
+    /// The alert that tells the device, where OpenSSL has not sent one: the handshake was finished before we refused it.
+    pub(crate) fn alert(&self) -> dtls::Alert {
+        let description = match self {
+            Refusal::UnknownPublicKey(_) | Refusal::Certificate(_) => 46,
+            Refusal::Busy => 80,
+            _ => 49,
+        };
+        dtls::Alert { fatal: true, description }
+    }
+
+    /// From OpenSSL's report, and what it says about the device's certificate.
+    pub(crate) fn from_stack(stack: &ErrorStack, certificate: &'static str) -> Refusal {
         let reasons: Vec<&str> = stack.errors().iter().filter_map(|error| error.reason()).collect();
         let has = |word: &str| reasons.iter().any(|reason| reason.contains(word));
-        if has("no shared cipher") || has("no suitable signature") || has("no shared group") {
+        if has("no shared cipher") || has("no suitable") || has("no shared group") || has("wrong signature type") {
             Refusal::NoCommonSuite
         } else if has("unsupported protocol") || has("version too low") || has("wrong version number") {
             Refusal::Version
         } else if has("bad record mac") || has("decryption failed") || has("digest check failed") {
             Refusal::WrongKey
-        } else if has("certificate verify failed") || has("peer did not return a certificate") {
-            Refusal::Certificate(reasons.last().copied().unwrap_or("not verified").to_owned())
+        } else if has("peer did not return a certificate") {
+            Refusal::Certificate("the device sent none, and verify_peer demands one".to_owned())
+        } else if has("certificate verify failed") {
+            Refusal::Certificate(certificate.to_owned())
         } else if let Some(number) = reasons.iter().find_map(|reason| alert_number(reason)) {
             Refusal::Alert(dtls::Alert { fatal: true, description: number }.words())
         } else {

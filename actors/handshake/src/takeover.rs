@@ -3,7 +3,7 @@ use crate::context::Notes;
 use crate::ffi;
 use dtls::record::{self, Record};
 use dtls::replay::ReplayWindow;
-use dtls::{Aead, Association, ConnectionId, KeyBlock, Suite};
+use dtls::{Aead, Association, ConnectionId, ContentType, KeyBlock, Suite};
 use openssl::ssl::SslRef;
 
 /// Keys of the session, as soon as both sides have the master secret.
@@ -42,23 +42,31 @@ pub(crate) fn without_cid(keys: &Keys, aead: &mut Aead, record: &Record<'_>, own
     Some(out)
 }
 
-/// OpenSSL's protected record, as a client that wants its id on our records expects it.
-fn with_cid(keys: &Keys, aead: &mut Aead, record: &Record<'_>, client_cid: &[u8]) -> Option<Vec<u8>> {
+/// Whether a record of the client opens with the keys, with our connection id where one was agreed.
+pub(crate) fn opens(keys: &Keys, aead: &mut Aead, record: &Record<'_>, own: Option<ConnectionId>) -> bool {
+    let wanted = own.map(|_| &b""[..]);
+    let mut gateway = Association::new(keys.suite, keys.block.clone(), 0, ReplayWindow::default(), own, wanted);
+    gateway.open(aead, record, &mut Vec::new()).is_ok()
+}
+
+/// What is in a protected record that OpenSSL wrote.
+pub(crate) fn written(keys: &Keys, aead: &mut Aead, record: &Record<'_>) -> Option<(ContentType, Vec<u8>)> {
     let mut client = Association::new(keys.suite, keys.block.mirrored(), 0, ReplayWindow::default(), None, None);
     let mut plaintext = Vec::new();
     let opened = client.open(aead, record, &mut plaintext).ok()?;
+    Some((opened.content_type, plaintext))
+}
+
+/// OpenSSL's protected record, as a client that wants its id on our records expects it.
+fn with_cid(keys: &Keys, aead: &mut Aead, record: &Record<'_>, client_cid: &[u8]) -> Option<Vec<u8>> {
+    let (content_type, plaintext) = written(keys, aead, record)?;
     let window = ReplayWindow::default();
-    let mut gateway = Association::new(
-        keys.suite,
-        keys.block.clone(),
-        record.sequence(),
-        window,
-        Some(ConnectionId([0; 8])),
-        Some(client_cid),
-    );
+    let own = Some(ConnectionId([0; ConnectionId::LEN]));
+    let mut gateway =
+        Association::new(keys.suite, keys.block.clone(), record.sequence(), window, own, Some(client_cid));
     gateway.reserve(1);
     let mut out = Vec::new();
-    gateway.seal(aead, opened.content_type, &plaintext, &mut out).ok()?;
+    gateway.seal(aead, content_type, &plaintext, &mut out).ok()?;
     Some(out)
 }
 

@@ -2,40 +2,17 @@
 //! wrapped and unwrapped here.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{Datagrams, now, peer};
 use dtls::record::records;
 use dtls::replay::ReplayWindow;
 use dtls::{Aead, Association, ConnectionId, ContentType, KeyBlock, Suite, cid};
 use handshake::{Credentials, Effect, Endpoint, Limits, LinkId, Materials};
 use openssl::ssl::{ExtensionContext, Ssl, SslAlert, SslContext, SslMethod, SslOptions, SslStream};
-use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-#[derive(Debug, Default)]
-struct Datagrams {
-    inbound: VecDeque<Vec<u8>>,
-    outbound: Vec<Vec<u8>>,
-}
-
-impl Read for Datagrams {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let datagram = self.inbound.pop_front().ok_or(ErrorKind::WouldBlock)?;
-        buffer[..datagram.len()].copy_from_slice(&datagram);
-        Ok(datagram.len())
-    }
-}
-
-impl Write for Datagrams {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.outbound.push(bytes.to_vec());
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A device that offers `own` and remembers what the gateway answers.
 struct Device {
@@ -158,21 +135,17 @@ fn gateway() -> Endpoint {
     Endpoint::new(Materials { credentials, ..Materials::default() }, limits, Instant::now()).unwrap()
 }
 
-fn peer(port: u16) -> SocketAddr {
-    ([127, 0, 0, 1], port).into()
-}
-
 fn connect(gateway: &mut Endpoint, device: &mut Device) -> LinkId {
     let mut link = None;
     for _ in 0..10 {
         for datagram in device.flight() {
             let mut effects = Vec::new();
-            gateway.handle_datagram(Instant::now(), peer(1), &datagram, &mut effects);
+            gateway.handle_datagram(now(), peer(1), &datagram, &mut effects);
             for effect in effects {
                 match effect {
                     Effect::Transmit(_, bytes) => device.receive(&bytes),
-                    Effect::Established { link: id, with_cid, .. } => {
-                        assert!(with_cid);
+                    Effect::Established { link: id, facts, .. } => {
+                        assert!(facts.with_cid);
                         link = Some(id);
                     }
                     Effect::Store(_) => {}
@@ -188,7 +161,7 @@ fn connect(gateway: &mut Endpoint, device: &mut Device) -> LinkId {
 fn send(gateway: &mut Endpoint, device: &mut Association, from: SocketAddr, text: &[u8]) -> (Vec<u8>, Vec<Effect>) {
     let (mut wire, mut effects) = (Vec::new(), Vec::new());
     device.seal(&mut Aead::new().unwrap(), ContentType::APPLICATION_DATA, text, &mut wire).unwrap();
-    gateway.handle_datagram(Instant::now(), from, &wire, &mut effects);
+    gateway.handle_datagram(now(), from, &wire, &mut effects);
     (wire, effects)
 }
 
@@ -212,7 +185,7 @@ fn handshake_and_data_carry_connection_ids_and_the_address_follows() {
 
         // A replayed or older record from elsewhere moves nothing.
         let mut effects = Vec::new();
-        gateway.handle_datagram(Instant::now(), peer(3), &first, &mut effects);
+        gateway.handle_datagram(now(), peer(3), &first, &mut effects);
         assert!(effects.is_empty(), "{effects:?}");
         assert_eq!(gateway.address(link), Some(peer(2)));
         assert_eq!(gateway.counters().replayed, 1);
@@ -237,7 +210,7 @@ fn a_repeated_finished_gets_the_last_flight_again() {
     for _ in 0..4 {
         for datagram in device.flight() {
             let mut effects = Vec::new();
-            gateway.handle_datagram(Instant::now(), peer(1), &datagram, &mut effects);
+            gateway.handle_datagram(now(), peer(1), &datagram, &mut effects);
             let done = effects.iter().any(|e| matches!(e, Effect::Established { .. }));
             for effect in effects {
                 match effect {
@@ -260,7 +233,7 @@ fn a_repeated_finished_gets_the_last_flight_again() {
     let mut writer = device.own_end(device.next);
     writer.seal(&mut device.aead, opened.content_type, &plaintext, &mut repeated).unwrap();
     let mut effects = Vec::new();
-    gateway.handle_datagram(Instant::now(), peer(1), &repeated, &mut effects);
+    gateway.handle_datagram(now(), peer(1), &repeated, &mut effects);
     assert!(!effects.is_empty());
     for effect in effects {
         let Effect::Transmit(_, bytes) = effect else { panic!("{effect:?}") };

@@ -14,6 +14,7 @@ use crate::shared::Shared;
 use actix::prelude::*;
 use contract::command::Command;
 use contract::message::{Problem, Voice, without_device};
+use handshake::Facts;
 use lwm2m::catalog::Catalog;
 use lwm2m::directory::DeviceKey;
 use lwm2m::session::{Accepted, Address, Delivery, Ending, Now, Policy, Session, Submission, Ticket};
@@ -102,6 +103,35 @@ pub(crate) struct State {
     pub(crate) waiting: usize,
     pub(crate) outstanding: usize,
     pub(crate) observing: usize,
+    /// `null` without DTLS.
+    pub(crate) dtls: Option<Security>,
+}
+
+/// The association of a device, as the API shows it.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Security {
+    identity: String,
+    suite: &'static str,
+    connection_id: bool,
+    resumed: bool,
+    /// Unix seconds of the handshake, and seconds since.
+    since: u64,
+    age: u64,
+    handshakes: u32,
+}
+
+impl Security {
+    fn of(facts: &Facts, now: Now) -> Security {
+        Security {
+            identity: facts.identity.to_string(),
+            suite: facts.suite,
+            connection_id: facts.with_cid,
+            resumed: facts.resumed,
+            since: facts.since,
+            age: (now.unix.max(0.0) as u64).saturating_sub(facts.since),
+            handshakes: facts.handshakes,
+        }
+    }
 }
 
 /// A command that has not come to its end.
@@ -356,20 +386,27 @@ impl Handler<Inspect> for Device {
 
     fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
         let now = clock::now();
-        MessageResult(self.session.registration().map(|registration| State {
-            endpoint: registration.endpoint.as_str().into(),
-            address: self.session.address().map(|address| address.socket),
-            location: format!("/{}", registration.location.join("/")),
-            lwm2m: format!("{}.{}", registration.version.major, registration.version.minor),
-            lifetime: registration.lifetime.as_secs(),
-            expires_in: self.session.remaining_lifetime(now).unwrap_or_default().as_secs(),
-            queue_mode: registration.queue_mode,
-            awake: self.session.is_awake(now),
-            mountpoint: self.voice.as_ref().map(|identity| identity.mountpoint.clone()),
-            objects: registration.objects.as_ref().map(|objects| objects.links.clone()).unwrap_or_default(),
-            waiting: self.session.waiting(),
-            outstanding: self.session.outstanding(),
-            observing: self.session.observing(),
+        MessageResult(self.session.registration().map(|registration| {
+            State {
+                endpoint: registration.endpoint.as_str().into(),
+                address: self.session.address().map(|address| address.socket),
+                location: format!("/{}", registration.location.join("/")),
+                lwm2m: format!("{}.{}", registration.version.major, registration.version.minor),
+                lifetime: registration.lifetime.as_secs(),
+                expires_in: self.session.remaining_lifetime(now).unwrap_or_default().as_secs(),
+                queue_mode: registration.queue_mode,
+                awake: self.session.is_awake(now),
+                mountpoint: self.voice.as_ref().map(|identity| identity.mountpoint.clone()),
+                objects: registration.objects.as_ref().map(|objects| objects.links.clone()).unwrap_or_default(),
+                waiting: self.session.waiting(),
+                outstanding: self.session.outstanding(),
+                observing: self.session.observing(),
+                dtls: self
+                    .session
+                    .address()
+                    .and_then(|address| self.shared.identities.facts(address))
+                    .map(|facts| Security::of(&facts, now)),
+            }
         }))
     }
 }

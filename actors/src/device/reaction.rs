@@ -80,6 +80,7 @@ impl Device {
             }
             Event::NeverRegistered { code, reason } => {
                 event::RegistrationRefused { endpoint, from: self.session.address(), code: *code, reason }.emit();
+                self.tell_misfit(now, endpoint, reason);
                 self.leave(ctx);
             }
             Event::Stray { from, datagram } => {
@@ -114,6 +115,21 @@ impl Device {
             identity.voice.render_typed(event, now.unix, Some(&self.session.types()), &mut publications);
         }
         self.publish(publications, delivery, verdicts);
+    }
+
+    /// A Register under a name that the device's identity does not entitle it to is told under the name that it does.
+    fn tell_misfit(&self, now: Now, endpoint: &str, reason: &str) {
+        static LIMITER: event::Limiter = event::Limiter::new(10);
+        let Some(from) = self.session.address() else { return };
+        let Some(identity) = self.shared.identities.of(from).filter(|identity| !identity.may_register(endpoint)) else {
+            return;
+        };
+        if let Some(entitled) = identity.endpoint()
+            && LIMITER.admit().is_some()
+        {
+            let cause = format!("registered as {endpoint:?}: {reason}");
+            self.shared.herald.refused(entitled, from, &cause, now);
+        }
     }
 
     /// Publishes; a delivery is decided at once (QoS 0), or when the broker has acknowledged the last of its publications.

@@ -1,7 +1,7 @@
 //! DTLS associations and handshakes that came to nothing.
 use super::{Event, Limiter, TARGET};
 use crate::metrics;
-use handshake::{Closure, Identity, Refusal};
+use handshake::{Closure, Facts, Refusal};
 use std::net::SocketAddr;
 
 /// A handshake is finished.
@@ -9,22 +9,20 @@ use std::net::SocketAddr;
 pub struct DtlsEstablished<'a> {
     /// Where the device is.
     pub peer: SocketAddr,
-    /// Who it is; its endpoint name, where the identity tells it, is the line's `endpoint`.
-    pub identity: &'a Identity,
-    /// OpenSSL's name of the suite.
-    pub suite: &'a str,
-    /// Connection ids are in use.
-    pub with_cid: bool,
-    /// By session id or ticket.
-    pub resumed: bool,
+    /// Who it is, and how it came in; its endpoint name, where the identity tells it, is the line's `endpoint`.
+    pub facts: &'a Facts,
 }
 
 impl Event for DtlsEstablished<'_> {
     fn emit(self) {
         metrics::DTLS_ESTABLISHED.increment();
+        if self.facts.resumed {
+            metrics::DTLS_RESUMED.increment();
+        }
         metrics::DTLS_ASSOCIATIONS.increment();
-        log::info!(target: TARGET, event = "dtls_established", endpoint = self.identity.endpoint().unwrap_or(""), peer:% = self.peer,
-            identity:% = self.identity, suite = self.suite, cid = self.with_cid, resumed = self.resumed; "secure association");
+        let Facts { identity, suite, with_cid, resumed, handshakes, .. } = self.facts;
+        log::info!(target: TARGET, event = "dtls_established", endpoint = identity.endpoint().unwrap_or(""), peer:% = self.peer,
+            identity:% = identity, suite = suite, cid = with_cid, resumed = resumed, handshakes = handshakes; "secure association");
     }
 }
 
@@ -33,17 +31,34 @@ impl Event for DtlsEstablished<'_> {
 pub struct DtlsRefused<'a> {
     /// From where.
     pub peer: SocketAddr,
+    /// The endpoint name that the device's identity, proven or not, would entitle it to.
+    pub endpoint: &'a str,
     /// Why, in words that an operator can act on.
     pub refusal: &'a Refusal,
 }
 
-impl Event for DtlsRefused<'_> {
-    fn emit(self) {
+impl DtlsRefused<'_> {
+    /// Counts and, unless there were too many in this second, logs; whether it did.
+    pub fn told(self) -> bool {
         static LIMITER: Limiter = Limiter::new(10);
         metrics::DTLS_REFUSED.increment();
-        if let Some(suppressed) = LIMITER.admit() {
-            log::warn!(target: TARGET, event = "dtls_refused", peer:% = self.peer, cause:% = self.refusal, suppressed; "handshake failed");
+        match self.refusal {
+            Refusal::UnknownIdentity(_) | Refusal::UnknownPublicKey(_) => &metrics::DTLS_UNKNOWN,
+            Refusal::WrongKey => &metrics::DTLS_WRONG_KEY,
+            Refusal::Certificate(_) => &metrics::DTLS_CERTIFICATE,
+            Refusal::Withdrawn(_) => &metrics::DTLS_WITHDRAWN,
+            Refusal::NoCommonSuite | Refusal::Version => &metrics::DTLS_NO_COMMON_GROUND,
+            Refusal::TimedOut => &metrics::DTLS_TIMED_OUT,
+            Refusal::Busy => &metrics::DTLS_BUSY,
+            Refusal::Alert(_) | Refusal::Protocol(_) => &metrics::DTLS_PROTOCOL,
         }
+        .increment();
+        let admitted = LIMITER.admit();
+        if let Some(suppressed) = admitted {
+            log::warn!(target: TARGET, event = "dtls_refused", endpoint = self.endpoint, peer:% = self.peer, cause:% = self.refusal,
+                suppressed; "handshake failed");
+        }
+        admitted.is_some()
     }
 }
 
@@ -51,7 +66,7 @@ impl Event for DtlsRefused<'_> {
 #[derive(Debug)]
 pub struct DtlsClosed<'a> {
     /// Who it was.
-    pub identity: &'a Identity,
+    pub facts: &'a Facts,
     /// Why.
     pub closure: Closure,
 }
@@ -59,7 +74,8 @@ pub struct DtlsClosed<'a> {
 impl Event for DtlsClosed<'_> {
     fn emit(self) {
         metrics::DTLS_ASSOCIATIONS.decrement();
-        log::info!(target: TARGET, event = "dtls_closed", endpoint = self.identity.endpoint().unwrap_or(""), identity:% = self.identity,
+        let identity = &self.facts.identity;
+        log::info!(target: TARGET, event = "dtls_closed", endpoint = identity.endpoint().unwrap_or(""), identity:% = identity,
             cause:% = self.closure; "secure association ended");
     }
 }

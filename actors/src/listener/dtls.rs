@@ -2,10 +2,11 @@
 use super::udp::UdpTransport;
 use super::{Listener, Transport};
 use crate::event::{DtlsClosed, DtlsEstablished, DtlsRefused, Event};
+use crate::herald::Herald;
 use crate::identities::Identities;
 use crate::{mailbox, metrics};
 use actix::prelude::*;
-use handshake::{Effect, Endpoint, LinkId, Materials};
+use handshake::{Counters, Effect, Endpoint, LinkId, Materials};
 use lwm2m::session::{Address, Now};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,12 +16,17 @@ use std::time::Duration;
 
 /// How often handshakes are looked after.
 const TICK: Duration = Duration::from_millis(250);
+/// How often associations are looked after.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// All that a secure listener has beside its routes.
 pub(crate) struct Secure {
     endpoint: Endpoint,
     udp: Arc<UdpTransport>,
     identities: Arc<Identities>,
+    herald: Herald,
+    counted: Counters,
+    in_progress: i64,
     /// Address of ours that an association speaks to; entered only where the socket has several.
     locals: HashMap<LinkId, IpAddr>,
 }
@@ -61,9 +67,48 @@ impl Transport for DtlsTransport {
 }
 
 impl Secure {
-    pub(crate) fn new(endpoint: Endpoint, udp: Arc<UdpTransport>, identities: Arc<Identities>) -> Secure {
-        Secure { endpoint, udp, identities, locals: HashMap::new() }
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        udp: Arc<UdpTransport>,
+        identities: Arc<Identities>,
+        herald: Herald,
+    ) -> Secure {
+        Secure {
+            endpoint,
+            udp,
+            identities,
+            herald,
+            counted: Counters::default(),
+            in_progress: 0,
+            locals: HashMap::new(),
+        }
     }
+
+    /// Carries over to the metrics what was counted since the last time.
+    fn count(&mut self) {
+        let (now, before) = (self.endpoint.counters(), self.counted);
+        for (metric, now, before) in [
+            (&metrics::DTLS_HELLOS, now.hellos, before.hellos),
+            (&metrics::DTLS_EVICTED, now.evicted, before.evicted),
+            (&metrics::DTLS_NO_PLACE, now.busy, before.busy),
+            (&metrics::DTLS_FOREIGN, now.foreign, before.foreign),
+            (&metrics::DTLS_WRONG_CID, now.wrong_cid, before.wrong_cid),
+            (&metrics::DTLS_REPLAYED, now.replayed, before.replayed),
+            (&metrics::DTLS_NOT_AUTHENTIC, now.not_authentic, before.not_authentic),
+            (&metrics::DTLS_UNROUTABLE, now.unroutable, before.unroutable),
+        ] {
+            metric.add(now - before);
+        }
+        let handshakes = i64::try_from(self.endpoint.sizes().1).unwrap_or(i64::MAX);
+        metrics::DTLS_IN_PROGRESS.add(handshakes - self.in_progress);
+        self.in_progress = handshakes;
+        self.counted = now;
+    }
+}
+
+fn moment(now: Now) -> handshake::Now {
+    // A clock before 1970 is as good as one that stands there.
+    handshake::Now { instant: now.instant, unix: now.unix.max(0.0) as u64 }
 }
 
 impl Listener {
@@ -75,10 +120,19 @@ impl Listener {
         ctx.run_interval(TICK, |act, _| {
             let mut effects = Vec::new();
             let now = crate::clock::now();
-            if let Some(secure) = &mut act.secure
-                && secure.endpoint.sizes().1 > 0
-            {
-                secure.endpoint.handle_timeout(now.instant, &mut effects);
+            if let Some(secure) = &mut act.secure {
+                if secure.endpoint.sizes().1 > 0 {
+                    secure.endpoint.handle_timeout(moment(now), &mut effects);
+                }
+                secure.count();
+            }
+            act.carry_out(now, None, effects);
+        });
+        ctx.run_interval(SWEEP, |act, _| {
+            let mut effects = Vec::new();
+            let now = crate::clock::now();
+            if let Some(secure) = &mut act.secure {
+                secure.endpoint.sweep(moment(now), &mut effects);
             }
             act.carry_out(now, None, effects);
         });
@@ -88,7 +142,7 @@ impl Listener {
     pub(super) fn unprotect(&mut self, now: Now, from: SocketAddr, local: Option<IpAddr>, datagram: &[u8]) {
         let mut effects = Vec::new();
         if let Some(secure) = &mut self.secure {
-            secure.endpoint.handle_datagram(now.instant, from, datagram, &mut effects);
+            secure.endpoint.handle_datagram(moment(now), from, datagram, &mut effects);
         }
         self.carry_out(now, local, effects);
     }
@@ -105,21 +159,27 @@ impl Listener {
                     let address = Address { socket: from, listener: self.index, association: NonZeroU64::new(link.0) };
                     self.dispatch(now, address, local, payload);
                 }
-                Effect::Established { link, peer, identity, suite, with_cid, resumed } => {
-                    DtlsEstablished { peer, identity: &identity, suite: &suite, with_cid, resumed }.emit();
+                Effect::Established { link, peer, facts } => {
+                    DtlsEstablished { peer, facts: &facts }.emit();
                     if let Some(association) = NonZeroU64::new(link.0) {
-                        secure.identities.enter(self.index, association, identity);
+                        secure.identities.enter(self.index, association, facts);
                     }
                 }
-                Effect::Closed(link, identity, closure) => {
-                    DtlsClosed { identity: &identity, closure }.emit();
+                Effect::Closed(link, facts, closure) => {
+                    DtlsClosed { facts: &facts, closure }.emit();
                     secure.locals.remove(&link);
                     if let Some(association) = NonZeroU64::new(link.0) {
                         secure.identities.remove(self.index, association);
                         self.routes.remove(&super::RouteKey::Association(association));
                     }
                 }
-                Effect::Refused(peer, refusal) => DtlsRefused { peer, refusal: &refusal }.emit(),
+                Effect::Refused { peer, who, refusal } => {
+                    let endpoint = who.as_deref().unwrap_or("");
+                    if (DtlsRefused { peer, endpoint, refusal: &refusal }).told() && !endpoint.is_empty() {
+                        let from = Address { socket: peer, listener: self.index, association: None };
+                        secure.herald.refused(endpoint, from, &refusal.to_string(), now);
+                    }
+                }
                 // The session tells of the move when it believes the datagram that follows.
                 Effect::Moved(..) => {}
                 // Associations are not stored: after a restart devices shake hands again.
@@ -148,12 +208,13 @@ impl Handler<Renew> for Listener {
     type Result = Result<(), handshake::SetupError>;
 
     fn handle(&mut self, renew: Renew, _: &mut Self::Context) -> Self::Result {
+        let now = crate::clock::now();
         let mut effects = Vec::new();
         let result = match &mut self.secure {
-            Some(secure) => secure.endpoint.reload(renew.0, &mut effects),
+            Some(secure) => secure.endpoint.reload(moment(now), renew.0, &mut effects),
             None => Ok(()),
         };
-        self.carry_out(crate::clock::now(), None, effects);
+        self.carry_out(now, None, effects);
         result
     }
 }

@@ -13,6 +13,9 @@ impl Alert {
     /// The peer goes, or we do.
     pub const CLOSE_NOTIFY: Alert = Alert { fatal: false, description: 0 };
 
+    /// The answer to a ClientHello within an association (RFC 5246 §7.2.2).
+    pub const NO_RENEGOTIATION: Alert = Alert { fatal: false, description: 100 };
+
     /// From the plaintext of an alert record.
     pub fn parse(plaintext: &[u8]) -> Option<Alert> {
         match plaintext {

@@ -72,6 +72,15 @@ pub struct Stored {
     outbound: Option<Box<[u8]>>,
 }
 
+impl Stored {
+    /// Everything up to and including this number of the peer was seen.
+    pub fn close_up_to(&mut self, newest: u64) {
+        if self.window.newest().is_none_or(|known| newest >= known) {
+            self.window = ReplayWindow::closed_up_to(newest);
+        }
+    }
+}
+
 impl Association {
     /// Takes over after the handshake. `next` is the number after our Finished; `window` holds the peer's numbers that the handshake
     /// consumed. `inbound`: the id that we handed out, if the client offered the extension; `outbound`: the id that it wants
@@ -87,9 +96,11 @@ impl Association {
         Association { suite, keys, window, next, reserved: next, inbound, outbound: outbound.map(Into::into) }
     }
 
-    /// Takes up a stored association: continues above every number that may have been used.
+    /// Takes up a stored association: continues above every number that may have been used, and counts everything up to the newest
+    /// record that was noted as seen. [`Association::reserve`] is due before the first [`Association::seal`].
     pub fn restore(stored: Stored) -> Association {
         let Stored { suite, keys, window, reserved, inbound, outbound } = stored;
+        let window = window.newest().map_or(window, ReplayWindow::closed_up_to);
         Association { suite, keys, window, next: reserved, reserved, inbound, outbound }
     }
 
@@ -114,6 +125,11 @@ impl Association {
     /// Numbers left before [`Association::reserve`] is due.
     pub fn reserved_left(&self) -> u64 {
         self.reserved - self.next
+    }
+
+    /// The newest number of the peer; 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.window.newest().unwrap_or(0)
     }
 
     /// Opens one record; the plaintext replaces what is in `plaintext`.

@@ -92,3 +92,16 @@ impl<'a> Iterator for Records<'a> {
 pub fn leading_cid(datagram: &[u8], cid_len: usize) -> Option<&[u8]> {
     (*datagram.first()? == ContentType::CID.0).then(|| datagram.get(11..11 + cid_len)).flatten()
 }
+
+/// Appends one record of epoch 0; false when its fragment is too long.
+pub fn write_plain(content_type: ContentType, sequence: u64, fragment: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(length) = u16::try_from(fragment.len()).ok().filter(|length| usize::from(*length) <= MAX_PLAINTEXT) else {
+        return false;
+    };
+    out.push(content_type.0);
+    out.extend_from_slice(&VERSION);
+    out.extend_from_slice(&(sequence & 0xffff_ffff_ffff).to_be_bytes());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(fragment);
+    true
+}

@@ -16,14 +16,7 @@ impl Suite {
     /// From OpenSSL's name of the negotiated suite, `None` for suites that must stay inside OpenSSL (CBC) or that do not derive their
     /// keys with SHA-256 and AES-128.
     pub fn from_openssl_name(name: &str) -> Option<Suite> {
-        match name {
-            "PSK-AES128-CCM8" | "ECDHE-ECDSA-AES128-CCM8" | "DHE-PSK-AES128-CCM8" => Some(Suite::Ccm8),
-            "PSK-AES128-CCM" | "ECDHE-ECDSA-AES128-CCM" | "DHE-PSK-AES128-CCM" => Some(Suite::Ccm),
-            "PSK-AES128-GCM-SHA256" | "ECDHE-ECDSA-AES128-GCM-SHA256" | "ECDHE-RSA-AES128-GCM-SHA256" => {
-                Some(Suite::Gcm)
-            }
-            _ => None,
-        }
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, suite)| *suite)
     }
 
     /// Bytes of the authentication tag.
@@ -38,4 +31,22 @@ impl Suite {
     pub const fn overhead(self) -> usize {
         8 + self.tag_len()
     }
+}
+
+/// OpenSSL's names.
+const NAMES: [(&str, Suite); 9] = [
+    ("PSK-AES128-CCM8", Suite::Ccm8),
+    ("ECDHE-ECDSA-AES128-CCM8", Suite::Ccm8),
+    ("DHE-PSK-AES128-CCM8", Suite::Ccm8),
+    ("PSK-AES128-CCM", Suite::Ccm),
+    ("ECDHE-ECDSA-AES128-CCM", Suite::Ccm),
+    ("DHE-PSK-AES128-CCM", Suite::Ccm),
+    ("PSK-AES128-GCM-SHA256", Suite::Gcm),
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", Suite::Gcm),
+    ("ECDHE-RSA-AES128-GCM-SHA256", Suite::Gcm),
+];
+
+/// The name of a suite that can leave OpenSSL, as a constant.
+pub fn canonical_name(name: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
 }
