@@ -245,13 +245,15 @@ fn cancelling_what_is_not_observed_is_an_ordinary_request() {
 /// C-075: passive: forgotten here, and reset at the next notification with its message id.
 #[test]
 fn passive_cancellation_resets_the_next_notification() {
-    let mut bench = Bench::new();
-    let (exchange, request) = bench.observe("3303/0", 1);
-    bench.peer.forget(exchange);
-    let message = bench.notification(Kind::Confirmable, &request, 2, b"v");
-    assert_eq!(datagrams(&bench.receive(&message)), [rst(message.id())]);
-    assert_eq!(bench.counters().resets_sent, 1);
-    bench.assert_idle();
+    for kind in [Kind::Confirmable, Kind::NonConfirmable] {
+        let mut bench = Bench::new();
+        let (exchange, request) = bench.observe("3303/0", 1);
+        bench.peer.forget(exchange);
+        let message = bench.notification(kind, &request, 2, b"v");
+        assert_eq!(datagrams(&bench.receive(&message)), [rst(message.id())], "{kind:?}");
+        assert_eq!(bench.counters().resets_sent, 1);
+        bench.assert_idle();
+    }
 }
 
 /// C-077: observing the same again uses the same token, and the new exchange takes the observation over.

@@ -175,7 +175,9 @@ impl Peer {
             return;
         }
         self.tally.unmatched += 1;
-        if confirmable {
+        // A notification that nobody wants would come again and again: the reset tells the device to stop (RFC 7641 §3.6), also as answer
+        // to a NON, where RFC 7252 §4.3 leaves the choice.
+        if confirmable || message.observe().is_some() {
             self.reject(seen);
         }
     }
