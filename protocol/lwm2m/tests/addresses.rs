@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 mod bench;
 use bench::*;
-use coap::{Code, Kind, option};
+use coap::{Code, Kind, Message, option};
 use lwm2m::session::{Ending, Event, Output, Policy};
 use std::sync::Arc;
 
@@ -28,6 +28,25 @@ fn registering_from_another_address_moves_only_when_accepted() {
     let (_, step) = bench.submit("a", read("/3/0"));
     assert_eq!(step.sent_to()[0].0, new);
     assert_eq!(bench.stored.as_ref().unwrap().address, new);
+}
+
+/// A device that deregistered is known for a while, by its address and its former location; requests that name the location are answered.
+#[test]
+fn a_location_that_is_gone_is_not_found_from_anywhere() {
+    let mut bench = Bench::usual();
+    let (update, new) = (bench.update_message(&[], ""), address(50_000));
+    assert_eq!(bench.deregister().story(), "→2.02 Ended");
+    let step = bench.datagram_from(new, &update.encode());
+    assert_eq!((step.story().as_str(), step.sent_to()[0].0), ("→4.04", new));
+    let message = step.message();
+    assert_eq!((message.id(), message.token()), (update.id(), update.token()), "it belongs to the request");
+    // A read by somebody who guesses, and what asks for no answer.
+    let location: Vec<&str> = vec!["rd", "0000000000000000"];
+    let guess = bench.request(GET, &location, &[], b"");
+    assert_eq!(bench.datagram_from(new, &guess.encode()).story(), "→4.04");
+    let notification = Message::new(Kind::NonConfirmable, Code::CONTENT, 77, b"none");
+    assert_eq!(bench.datagram_from(new, &notification.encode()).story(), "Oddity");
+    assert_eq!(bench.session.address(), Some(bench.home), "nobody moves what has ended");
 }
 
 #[test]

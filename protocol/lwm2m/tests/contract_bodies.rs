@@ -213,7 +213,7 @@ fn time_in_tlv_is_unsigned_and_integer_signed() {
 #[test]
 fn a_32_bit_float_keeps_its_shortest_decimal() {
     let float = typed(ResourceType::Float);
-    for single in [20.02f32, 0.1, -273.15, 1e-7, 16_777_217.0, f32::MIN_POSITIVE, f32::MAX, 1.0 / 3.0, 22.5, 0.0] {
+    for single in [20.02f32, 0.1, -273.15, 1e-7, 16_777_217.0, f32::MIN_POSITIVE, 3.402_823e38, 1.0 / 3.0, 22.5, 0.0] {
         let expected = format!("/3303/0/5700 Float({:?})", single.to_string().parse::<f64>().unwrap());
         let bits = single.to_be_bytes();
         assert_eq!(
@@ -222,6 +222,36 @@ fn a_32_bit_float_keeps_its_shortest_decimal() {
         );
         assert_eq!(decoded(ContentFormat::Cbor, &[&[0xFA], &bits[..]].concat(), "/3303/0/5700", &float), expected);
     }
+}
+
+/// Its shortest decimal, 3.4028235e38, is more than 32 bits can hold.
+#[test]
+fn the_largest_32_bit_float_is_taken_as_it_is() {
+    let float = typed(ResourceType::Float);
+    for (bits, expected) in [("7f7fffff", "3.4028234663852886e38"), ("ff7fffff", "-3.4028234663852886e38")] {
+        let got = decoded(ContentFormat::Tlv, &unhex(&format!("e41644{bits}")), "/3303/0/5700", &float);
+        assert_eq!(got, format!("/3303/0/5700 Float({expected})"));
+    }
+}
+
+/// A decimal fraction where an integer should be is a float (contract 3.2), but never a negative zero: that would be written `-0`, which
+/// reads as the integer 0 and is written `0`.
+#[test]
+fn integers_as_text_know_no_negative_zero() {
+    use ResourceType::{Float, Integer, Time, Unsigned};
+    let path = Path::parse("/3/0/13").unwrap();
+    for text in ["-0", "-0.0", "-0e5", "0E-86", "-1E-860404"] {
+        for resource_type in [Integer, Unsigned, Time, Float] {
+            let types = typed(resource_type);
+            let Ok(nodes) = format::decode(ContentFormat::Text, text.as_bytes(), path, &types, NOW) else { continue };
+            let written = format::encode(ContentFormat::Text, path, &nodes).unwrap();
+            let again = format::decode(ContentFormat::Text, &written, path, &types, NOW).unwrap();
+            let once_more = format::encode(ContentFormat::Text, path, &again).unwrap();
+            assert_eq!(written, once_more, "{text:?} as {resource_type:?}");
+        }
+    }
+    assert_eq!(decoded(ContentFormat::Text, b"-0.0", "/3/0/13", &typed(Time)), "/3/0/13 Float(0.0)");
+    assert_eq!(decoded(ContentFormat::Text, b"-0.0", "/3/0/13", &typed(Float)), "/3/0/13 Float(-0.0)");
 }
 
 #[test]

@@ -82,6 +82,8 @@ fn float(text: &str) -> Result<Value, String> {
 fn fraction(text: &str, range: std::ops::Range<f64>) -> Result<Value, String> {
     match float(text)? {
         Value::Float(float) if !range.contains(&float) => Err(out_of_range(text)),
+        // Integers know no negative zero: written it would read as another value.
+        Value::Float(float) => Ok(Value::Float(float + 0.0)),
         value => Ok(value),
     }
 }

@@ -122,7 +122,8 @@ fn mismatch(what: &str, resource_type: ResourceType) -> String {
     format!("{what} for a resource of type {resource_type:?}")
 }
 
-/// The double nearest to the shortest decimal of a 32-bit float: 20.02 stays 20.02, where plain widening gives 20.020000457763672.
+/// The double nearest to the shortest decimal of a 32-bit float: 20.02 stays 20.02, where plain widening gives 20.020000457763672. Only
+/// where that decimal would lie beyond what 32 bits can hold (3.4028235e38) the value itself is taken.
 pub(super) fn widen(single: f32) -> f64 {
     let exact = f64::from(single);
     if exact.fract() == 0.0 && exact.abs() <= 16_777_216.0 || !exact.is_finite() {
@@ -131,7 +132,7 @@ pub(super) fn widen(single: f32) -> f64 {
     let mut decimal = Decimal::default();
     // Writing to `Decimal` only fails when it is full, and then plain widening is still the right value to a single's precision.
     match std::fmt::Write::write_fmt(&mut decimal, format_args!("{single:e}")) {
-        Ok(()) => decimal.as_str().parse().unwrap_or(exact),
+        Ok(()) => decimal.as_str().parse().ok().filter(|wide: &f64| wide.abs() <= f32::MAX.into()).unwrap_or(exact),
         Err(_) => exact,
     }
 }

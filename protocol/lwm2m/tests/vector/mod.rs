@@ -68,8 +68,6 @@ pub(crate) fn contract_wins(id: &str) -> Option<Contract> {
         "tlv-136" => Accepts(&["/3/0/0 String(\"\u{FFFD}\u{FFFD}\")"]),
         "tlv-137" => Accepts(&["/3/0/0 String(\"\u{FFFD}\u{FFFD}\u{FFFD}\")"]),
         "text-067" => Accepts(&["/3/0/0 String(\"\u{FFFD}A\")"]),
-        // A 32-bit float becomes the double nearest to its shortest decimal.
-        "tlv-056" => Accepts(&["/3303/0/5700 Float(3.4028235e38)"]),
         // 3.2: a decimal fraction is taken as a float, true and false as Booleans.
         "text-031" => Accepts(&["/3/0/9 Float(1.5)"]),
         "text-049" => Accepts(&["/1/0/6 Boolean(true)"]),
