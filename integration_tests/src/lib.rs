@@ -8,6 +8,7 @@
 //! - [`Application`]: an MQTT client that publishes commands and waits for messages.
 //! - [`Wire`]: a device of bytes on a UDP socket.
 //! - [`World`]: one of each.
+//! - [`Lab`]: a world and a simulated device with the reference objects of the interoperability tests.
 //! - [`leshan`]: devices made with Eclipse Leshan's client library; [`interop`]: what came out with software of other people.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod executable;
 pub mod expectation;
 pub mod gateway;
 pub mod interop;
+pub mod lab;
 pub mod leshan;
 pub mod mutation;
 pub mod relay;
@@ -32,6 +34,7 @@ pub use application::{Application, Message};
 pub use broker::Broker;
 pub use datagram::{Datagram, Kind, hex, unhex};
 pub use gateway::Gateway;
+pub use lab::Lab;
 pub use relay::Relay;
 pub use settings::Settings;
 pub use wire::Wire;

@@ -144,6 +144,26 @@ fn a_secure_device_registers_is_read_and_notifies() {
     }
 }
 
+/// Interoperability test case 401 (docs/ets.md): cases 101 and 203 within the secure channel.
+#[test]
+fn ets_401_udp_channel_security_with_pre_shared_key() {
+    let (world, port) = secure_world(&credentials());
+    let mut device = SecureDevice::connect(port, "dev", "PSK-AES128-CCM8");
+    assert_eq!(device.register("dev").code_text(), "2.01");
+    let message = world.application.message("dev", "register");
+    assert_eq!((message.data("ep"), message.data("lt")), (&json!("dev"), &json!(300)));
+    let read = json!({"reqID": 1, "msgType": "read", "data": {"path": "/3/0", "format": "tlv"}});
+    world.application.command("dev", &read);
+    let request = device.receive();
+    assert_eq!((request.uri_path().as_str(), request.uint(option::ACCEPT)), ("/3/0", Some(11542)));
+    let body = integration_tests::unhex("c40041434d45 c10d0a 830b410000");
+    let tlv = datagram::uint(11542);
+    let answer = Datagram::new(Kind::Ack, datagram::code("2.05"), request.mid, &request.token);
+    device.send(&answer.with(option::CONTENT_FORMAT, &tlv).body(body));
+    let expected = json!([{"path": "/3/0/0", "value": "ACME"}, {"path": "/3/0/13", "value": 10}, {"path": "/3/0/11/0", "value": 0}]);
+    assert_eq!(world.application.answer("dev").data("content"), &expected);
+}
+
 #[test]
 fn an_identity_registers_only_the_endpoint_that_it_is_bound_to() {
     let (world, port) = secure_world(&credentials());

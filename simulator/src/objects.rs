@@ -188,6 +188,9 @@ impl Objects {
     /// The response code to send.
     pub fn read(&self, path: &Path, elapsed: Duration) -> Result<Vec<Node>, Code> {
         let ids = path.ids();
+        if ids.is_empty() {
+            return Ok(self.read_root(elapsed));
+        }
         let object = path.id(0).and_then(|id| self.0.get(&id)).ok_or(Code::NOT_FOUND)?;
         let mut nodes = Vec::new();
         for (instance, resources) in &object.instances {
@@ -219,6 +222,12 @@ impl Objects {
             _ => !nodes.is_empty(),
         };
         if exists { Ok(nodes) } else { Err(Code::NOT_FOUND) }
+    }
+
+    /// Everything readable but Security (0) and OSCORE (21), which no server may see.
+    fn read_root(&self, elapsed: Duration) -> Vec<Node> {
+        let visible = self.0.keys().filter(|id| !matches!(id, 0 | 21));
+        visible.flat_map(|id| self.read(&Path::from([*id]), elapsed).unwrap_or_default()).collect()
     }
 
     /// Writes values into existing instances; with `replace`, writable resources of an instance at `base` that are
@@ -413,6 +422,11 @@ impl Objects {
                     _ => String::new(),
                 };
                 links.push(format!("<{at}>{dim}{}", attributes(&at)));
+                // Resource instances show only where their resource itself is asked for.
+                if let (3, Content::Multiple(_, values)) = (path.depth(), &resource.content) {
+                    let instances = values.keys().map(|id| at.child(*id));
+                    links.extend(instances.map(|at| format!("<{at}>{}", attributes(&at))));
+                }
             }
         }
         let found = match path.depth() {
@@ -473,6 +487,7 @@ mod tests {
             ("/6", Ok(0)),
             ("/6/0", Err(Code::NOT_FOUND)),
             ("/9", Err(Code::NOT_FOUND)),
+            ("/", Ok(4)),
         ] {
             assert_eq!(count(at), expected, "{at}");
         }
@@ -512,7 +527,10 @@ mod tests {
         let objects = objects();
         assert_eq!(objects.links("/lw").join(","), "</lw/3>;ver=1.1,</lw/3/0>,</lw/5/0>,</lw/6>");
         let attributes = |at: &Path| if at.depth() == 3 { ";pmin=1".to_owned() } else { String::new() };
-        assert_eq!(objects.discover(&path("/3/0/6"), &attributes).unwrap(), "</3/0/6>;dim=2;pmin=1");
+        assert_eq!(
+            objects.discover(&path("/3/0/6"), &attributes).unwrap(),
+            "</3/0/6>;dim=2;pmin=1,</3/0/6/0>,</3/0/6/1>"
+        );
         assert!(objects.discover(&path("/3"), &attributes).unwrap().starts_with("</3>;ver=1.1,</3/0>,</3/0/0>"));
     }
 }

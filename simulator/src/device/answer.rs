@@ -129,9 +129,16 @@ impl Engine {
     fn perform(&mut self, now: Instant, request: &Request) -> Result<Answer, Code> {
         let path = self.target(&request.path)?;
         let elapsed = now - self.started;
+        // Only a bootstrap server may touch Security and OSCORE (OMA TS Core 1.1, appendix E.1).
+        if matches!(path.id(0), Some(0 | 21)) {
+            return Err(Code::UNAUTHORIZED);
+        }
         match request.method() {
             Code::GET if request.accept() == Some(LINK_FORMAT) => {
-                let attributes = |at: &Path| self.attribute_text(at);
+                let attributes = |at: &Path| match *at == path && at.depth() == 3 {
+                    true => self.effective_attribute_text(at),
+                    false => self.attribute_text(at),
+                };
                 let links = self.objects.discover(&path, &attributes)?;
                 Ok(Answer::numbered(LINK_FORMAT as u16, links))
             }

@@ -240,6 +240,15 @@ impl Engine {
         attributes.map(|(name, value)| format!(";{name}={value}")).collect()
     }
 
+    /// The same with what the levels above contribute: so it stands at the resource that a Discover is about (OMA TS Core 1.1, 6.3.2).
+    pub(super) fn effective_attribute_text(&self, path: &Path) -> String {
+        let mut effective = BTreeMap::new();
+        for depth in 1..=path.depth() {
+            effective.extend(self.attributes.get(&path.prefix(depth)).into_iter().flatten());
+        }
+        effective.into_iter().map(|(name, value)| format!(";{name}={value}")).collect()
+    }
+
     /// An attribute with its inheritance: resource before instance before object.
     fn attribute(&self, path: &Path, name: &str) -> Option<f64> {
         let at = |depth: usize| self.attributes.get(&path.prefix(depth)).and_then(|a: &BTreeMap<_, _>| a.get(name));
@@ -251,12 +260,13 @@ impl Engine {
     }
 
     fn periods(&self, paths: &[Path]) -> Periods {
+        // The strictest of the paths of a composite counts.
         let seconds = |name| {
-            let value = self.attribute(paths.first()?, name)?;
-            Duration::try_from_secs_f64(value).ok()
+            let values = paths.iter().filter_map(move |path| self.attribute(path, name));
+            values.filter_map(|value| Duration::try_from_secs_f64(value).ok())
         };
-        let pmin = seconds("pmin").unwrap_or(self.config.pmin);
-        let pmax = seconds("pmax").unwrap_or(self.config.pmax);
+        let pmin = seconds("pmin").max().unwrap_or(self.config.pmin);
+        let pmax = seconds("pmax").min().unwrap_or(self.config.pmax);
         Periods { pmin, pmax: (!pmax.is_zero() && pmax >= pmin).then_some(pmax) }
     }
 

@@ -7,6 +7,7 @@ use super::{Device, Shared};
 use crate::format::{Format, Node};
 use crate::message::{Code, Kind, Message, option};
 use crate::path::Path;
+use crate::value::Value;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +32,9 @@ pub enum DeviceError {
     /// There is no registration to update or end.
     #[error("not registered")]
     NotRegistered,
+    /// The server does not want Send (`/1/x/23`).
+    #[error("Send is muted")]
+    Muted,
     /// The values cannot be written in this format.
     #[error(transparent)]
     Format(#[from] crate::format::FormatError),
@@ -130,7 +134,7 @@ impl Device {
     /// Sends the current values of these paths to `/dp`.
     ///
     /// # Errors
-    /// [`DeviceError::Refused`] with the gateway's code, or no response.
+    /// [`DeviceError::Muted`] while `/1/x/23` (Mute Send) is true, [`DeviceError::Refused`] with the gateway's code, or no response.
     pub async fn send(&self, paths: &[Path], format: Format) -> Result<(), DeviceError> {
         let nodes = self.shared.with(|engine, now| engine.read_all(paths, now - engine.started));
         self.send_nodes(&nodes, format).await
@@ -141,12 +145,21 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Refused`] with the gateway's code, or no response.
     pub async fn send_nodes(&self, nodes: &[Node], format: Format) -> Result<(), DeviceError> {
+        if self.is_muted() {
+            return Err(DeviceError::Muted);
+        }
         let payload = format.encode(&Path::root(), nodes)?;
         let message = Message::new(Kind::Confirmable, Code::POST, 0)
             .with_path("/dp")
             .with_uint(option::CONTENT_FORMAT, u32::from(format.number()))
             .with_payload(payload);
         checked(&self.shared, message).await.map(|_| ())
+    }
+
+    /// A Server object says Mute Send; one without that resource does not.
+    fn is_muted(&self) -> bool {
+        let server = self.get([1]);
+        server.iter().any(|node| node.path.id(2) == Some(23) && node.value == Some(Value::Boolean(true)))
     }
 
     /// Sends any request to the gateway, in blocks if its payload is large; gives the response whatever its code.
