@@ -59,7 +59,7 @@ fetch_crates() {
     cargo fetch --locked --offline --target "$host" >/dev/null 2>&1 && return 0
     say "setup: fetching the libraries that Cargo.lock names (once)"
     cargo fetch --locked --target "$host" -q ||
-        fail "the libraries could not be fetched. Is there a network? Is https://crates.io reachable from here?"
+        fail "the libraries could not be fetched. Is there a network? Is the registry of Rust crates reachable from here?"
 }
 
 rust_component() { # cargo-subcommand component
@@ -77,7 +77,7 @@ aiocoap() {
     mkdir -p target
     python3 -m venv target/venv || fail "python3 -m venv failed; on Debian: apt-get install python3-venv"
     target/venv/bin/pip install -q 'aiocoap>=0.4.12,<0.5' >&2 ||
-        fail "aiocoap could not be installed. Is there a network? Is https://pypi.org reachable from here?"
+        fail "aiocoap could not be installed. Is there a network? Is the Python package index reachable from here?"
 }
 
 case "${1:-build}" in build | test) ;; *) fail "unknown: $1 (build or test)" ;; esac
