@@ -15,7 +15,7 @@ use std::sync::{PoisonError, RwLock};
 
 /// The part of a filter that always comes first: libraries that would speak about every packet. A more specific directive of
 /// the operator wins over it.
-const QUIET: &str = "rumqttd=off,tracing=off,paho_mqtt=warn,paho_mqtt_c=warn,actix_server=warn,actix_http=warn";
+const QUIET: &str = "rumqttd=off,fjall=warn,lsm_tree=warn,tracing=off,paho_mqtt=warn,paho_mqtt_c=warn,actix_server=warn,actix_http=warn";
 
 struct Exchangeable {
     current: RwLock<Option<Logger>>,

@@ -3,10 +3,11 @@ use crate::bridge::intake::Intake;
 use crate::bridge::publisher::Publisher;
 use crate::bridge::{self, Bridge};
 use crate::herald::Herald;
+use crate::journal::{DeviceJournal, Place};
 use crate::listener::{self, DtlsTransport, Listener, Renew, Secure, Transport};
-use crate::registry::{EndAll, Registry, ReloadAll};
+use crate::registry::{AbandonAll, Registry, ReloadAll, RestAll};
 use crate::shared::Shared;
-use crate::{Health, Settings};
+use crate::{Health, Settings, clock, restoration};
 use actix::prelude::*;
 use handshake::{Endpoint, Materials};
 use lwm2m::catalog::Catalog;
@@ -37,6 +38,12 @@ pub enum StartError {
         /// Why.
         source: handshake::SetupError,
     },
+    /// The store cannot be read.
+    #[error("store: {0}")]
+    Store(store::WriteError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     /// The MQTT client cannot be made: a bad address, an unreadable certificate. (A broker that is merely away is no error.)
     #[error("mqtt: {0}")]
     Mqtt(String),
@@ -88,6 +95,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         sockets.push((address, transport as Arc<dyn Transport>, batches, Some(Box::new(secure))));
     }
     let local_addresses: Vec<SocketAddr> = sockets.iter().map(|(address, ..)| *address).collect();
+    let places = sockets.iter().map(|(bind, .., secure)| Place { bind: *bind, secure: secure.is_some() }).collect();
     let mut arbiters = Vec::new();
     let mut arbiter = || {
         let arbiter = Arbiter::new();
@@ -107,10 +115,16 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let homes = shards.clone();
     let transports = sockets.iter().map(|(_, transport, ..)| transport.clone()).collect();
     let (identities, store) = (settings.identities, settings.store);
+    let journal = match &store {
+        Some(store) => Some(DeviceJournal::new(store.clone(), places).map_err(StartError::Store)?),
+        None => None,
+    };
+    let (directory, restoration) = restoration::read(journal.as_deref(), count).map_err(StartError::Store)?;
     let (tell, told) = oneshot::channel();
     let registry = {
         let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
-        let (policy, catalog, vital) = (settings.policy, settings.catalog, vital("registry"));
+        let (policy, catalog, vital) = (settings.policy.clone(), settings.catalog.clone(), vital("registry"));
+        let shards = shards.clone();
         Registry::start_in_arbiter(&home, move |ctx| {
             let shared = Arc::new(Shared {
                 registry: ctx.address(),
@@ -122,13 +136,20 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
                 identities,
                 store,
                 herald,
+                journal,
                 stopping: AtomicBool::new(false),
             });
             let _ = tell.send(shared.clone());
-            Registry::new(shared, shards, policy, catalog, vital)
+            Registry::new(shared, shards, directory, policy, catalog, vital)
         })
     };
     let Ok(shared) = told.await else { return Err(StartError::Mqtt("the registry did not start".to_owned())) };
+
+    // Before commands and datagrams come in.
+    restoration.carry_out(&shards, &shared, &registry, &settings.policy, &settings.catalog).await;
+    if let Some(journal) = &shared.journal {
+        journal.start().map_err(StartError::Thread)?;
+    }
 
     let intake = Arc::new(Intake::new(topics.clone(), registry.clone(), publisher.clone()));
     let bridge = Bridge::new(settings.mqtt, topics, intake.clone(), publisher, health.clone(), vital("bridge"))
@@ -196,17 +217,26 @@ impl Gateway {
         }
     }
 
-    /// Stops: no more commands are taken (they are answered 5.03), devices end and what they had under way gets its terminal message, the
-    /// outbox is flushed, the status `offline` is published, sockets close. Takes at most about `timeout` and some seconds of goodbye.
+    /// Stops: no more commands are taken (they are answered 5.03), what is with a device may be answered for a moment, the outbox is flushed,
+    /// the status `offline` is published, sockets close. Registrations and observations stay in the store. Takes at most about `timeout`
+    /// and some seconds of goodbye.
     pub async fn drain(self, timeout: Duration) -> Drained {
         self.handle.health.drain();
         self.intake.drain();
         let patience = (timeout / 2).min(Duration::from_secs(5));
-        let _ = self.handle.registry.send(EndAll { timeout: patience }).await;
+        let (waiting, mut over) = mpsc::channel(1);
+        let _ = self.handle.registry.send(RestAll(waiting)).await;
+        let _ = tokio::time::timeout(patience, over.recv()).await;
+        let (waiting, mut over) = mpsc::channel(1);
+        let _ = self.handle.registry.send(AbandonAll(waiting)).await;
+        let _ = tokio::time::timeout(patience, over.recv()).await;
         let unpublished = self.bridge.send(bridge::Drain { timeout: timeout.saturating_sub(patience) }).await;
         self.shared.stopping.store(true, Relaxed);
         for arbiter in &self.arbiters {
             arbiter.stop();
+        }
+        if let Some(journal) = &self.shared.journal {
+            journal.close(clock::now());
         }
         if let Some(store) = &self.shared.store
             && let Err(error) = store.sync()

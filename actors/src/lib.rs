@@ -26,11 +26,13 @@ mod held;
 mod herald;
 pub mod http;
 pub mod identities;
+mod journal;
 mod listener;
 mod mailbox;
 mod messages;
 pub mod metrics;
 mod registry;
+mod restoration;
 pub mod settings;
 mod shared;
 

@@ -9,6 +9,7 @@
 //! | [`Renew`] | gateway | secure listener | what is wrong with the files | waits for room |
 //! | [`Begin`] | registry | device | – | waits for room (it is always the first) |
 //! | [`Registered`], [`Updated`], [`Moved`], [`Ended`] | device | registry | – | waits for room |
+//! | [`Adopt`] | gateway | registry | when it knows all devices of the store | waits for room |
 //! | [`Stopping`] → [`Leave`] | device → registry → device | | – | waits for room |
 //! | [`DeviceDied`] → [`Crashed`] | device → listener → registry | | – | counted; the next datagram finds the device gone |
 //! | [`Command`] | intake | registry | – | holds the broker back for 5 s, then answered `5.03` |
@@ -16,8 +17,8 @@
 //! | [`Submit`] | registry | device | – | answered `5.03` |
 //! | `Publication` | device, registry, intake | outbox → bridge | taken or not, at once | by class, see `bridge/outbox.rs`; notifications are collected for 1 ms |
 //! | [`Settled`] | bridge | device | – | dropped and counted; the device repeats its notification |
-//! | [`End`], [`Reload`] | registry | device | – | waits for room |
-//! | [`ReloadAll`], [`EndAll`] | gateway | registry | when all devices are told / gone | waits for room |
+//! | [`End`], [`Reload`], [`Rest`], [`Abandon`] | registry | device | – | waits for room |
+//! | [`ReloadAll`], [`RestAll`], [`AbandonAll`] | gateway | registry | when all devices are told | waits for room |
 //! | [`Drain`] | gateway | bridge | publications left | waits for room |
 //! | [`Find`], [`List`] | HTTP | registry | link / page | waits for room |
 //! | [`Inspect`] | HTTP | device | state | waits at most 2 s |
@@ -27,9 +28,9 @@
 #![expect(unused_imports, reason = "named for the links of the table")]
 
 pub(crate) use crate::bridge::Drain;
-pub(crate) use crate::device::{Begin, Datagram, End, Inspect, Leave, Reload, Settled, Submit};
+pub(crate) use crate::device::{Abandon, Begin, Datagram, End, Inspect, Leave, Reload, Rest, Settled, Submit};
 pub(crate) use crate::listener::{DeviceDied, Renew, Route, Seal, Unroute};
 pub(crate) use crate::registry::{
-    ClearRetained, Command, Crashed, EndAll, Ended, Find, FirstContact, List, Moved, Registered, ReloadAll, Stopping,
-    Updated,
+    AbandonAll, Adopt, ClearRetained, Command, Crashed, Ended, Find, FirstContact, List, Moved, Registered, ReloadAll,
+    RestAll, Stopping, Updated,
 };

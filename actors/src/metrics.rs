@@ -22,6 +22,10 @@ impl Counter {
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
+    /// At least this: what somebody else has counted.
+    pub fn raise_to(&self, value: u64) {
+        self.0.fetch_max(value, Relaxed);
+    }
     /// Present value.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
@@ -259,6 +263,11 @@ metrics! {
     Gauge "outbox_messages" "Publications that wait." { OUTBOX_MESSAGES "" }
     Gauge "outbox_bytes" "Their bytes." { OUTBOX_BYTES "" }
     Gauge "publications_in_flight" "Publications handed to the MQTT library and not completed." { IN_FLIGHT "" }
+    Counter "store_commits_total" "Batches written to the store." { STORE_COMMITS "" }
+    Counter "store_syncs_total" "Times that the store was made safe from power loss." { STORE_SYNCS "" }
+    Counter "store_failures_total" "Batches that the store did not take at once." { STORE_FAILURES "" }
+    Counter "store_lost_total" "Records that were given up because the store took nothing for too long." { STORE_LOST "" }
+    Gauge "store_waiting_records" "Records that wait to be written." { STORE_WAITING "" }
     Gauge "retained_commands_held" "Retained commands that wait for their device." { RETAINED_HELD "" }
 }
 

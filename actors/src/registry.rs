@@ -1,6 +1,6 @@
 //! The registry: who lives where. Starts devices on their shards, hands them what comes from unknown addresses, and finds the device that a
 //! command is for.
-use crate::device::{self, Begin, Datagram, Device, Leave, Link, Reload, Submit};
+use crate::device::{self, Abandon, Begin, Datagram, Device, Leave, Link, Patience, Reload, Rest, Submit};
 use crate::event::{CommandRefused, Event, UnknownPeer};
 use crate::gateway::Vital;
 use crate::held::{Held, HeldCommands};
@@ -12,15 +12,14 @@ use actix::prelude::*;
 use contract::command::Command as Parsed;
 use contract::message::{Problem, without_device};
 use lwm2m::catalog::Catalog;
-use lwm2m::directory::{Arrival, DeviceKey, Directory, Limits};
+use lwm2m::directory::{Arrival, DeviceKey, Directory};
 use lwm2m::registration::Registration;
 use lwm2m::session::{Address, Ending, Policy};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use std::time::Instant;
 
 /// A datagram from an address without a route, or one that its device says is not its own.
 #[derive(Message)]
@@ -108,12 +107,20 @@ pub(crate) struct ReloadAll {
     pub(crate) catalog: Arc<Catalog>,
 }
 
-/// All devices end; answered when they are gone or the time is over.
+/// All devices rest: what is on the wire is finished, nothing is begun.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct EndAll {
-    pub(crate) timeout: Duration,
-}
+pub(crate) struct RestAll(pub(crate) Patience);
+
+/// What is still under way is given up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AbandonAll(pub(crate) Patience);
+
+/// Devices that came back from the store, entered in the directory already.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Adopt(pub(crate) Vec<Child>);
 
 /// The device of an endpoint name.
 #[derive(Message)]
@@ -147,10 +154,10 @@ pub(crate) struct Summary {
 
 /// A device that was started.
 #[derive(Debug)]
-struct Child {
-    link: Arc<Link>,
-    registration: Option<Arc<Registration>>,
-    mountpoint: Option<Arc<str>>,
+pub(crate) struct Child {
+    pub(crate) link: Arc<Link>,
+    pub(crate) registration: Option<Arc<Registration>>,
+    pub(crate) mountpoint: Option<Arc<str>>,
 }
 
 /// The actor.
@@ -163,37 +170,43 @@ pub(crate) struct Registry {
     shards: Vec<ArbiterHandle>,
     policy: Arc<Policy>,
     catalog: Arc<Catalog>,
-    /// Who waits for the last device to go.
-    ending: Option<oneshot::Sender<()>>,
+    /// The gateway stops: no device begins.
+    resting: bool,
     _vital: Vital,
+}
+
+/// On which of so many shards a device lives.
+pub(crate) fn shard_of(endpoint: &str, shards: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    endpoint.hash(&mut hasher);
+    usize::try_from(hasher.finish() % shards as u64).unwrap_or(0)
 }
 
 impl Registry {
     pub(crate) fn new(
         shared: Arc<Shared>,
         shards: Vec<ArbiterHandle>,
+        directory: Directory,
         policy: Arc<Policy>,
         catalog: Arc<Catalog>,
         vital: Vital,
     ) -> Registry {
         Registry {
             shared,
-            directory: Directory::new(Limits::default()),
+            directory,
             children: HashMap::new(),
             mountpoints: HashMap::new(),
             held: HeldCommands::default(),
             shards,
             policy,
             catalog,
-            ending: None,
+            resting: false,
             _vital: vital,
         }
     }
 
     fn start(&mut self, ctx: &mut Context<Self>, key: DeviceKey, endpoint: Arc<str>) -> Arc<Link> {
-        let mut hasher = DefaultHasher::new();
-        endpoint.hash(&mut hasher);
-        let shard = &self.shards[usize::try_from(hasher.finish() % self.shards.len() as u64).unwrap_or(0)];
+        let shard = &self.shards[shard_of(&endpoint, self.shards.len())];
         let (shared, policy, catalog) = (self.shared.clone(), self.policy.clone(), self.catalog.clone());
         let name = endpoint.clone();
         let addr = Device::start_in_arbiter(shard, move |_| Device::new(shared, &name, policy, catalog));
@@ -259,11 +272,6 @@ impl Registry {
         self.unmount(link.key);
         self.directory.remove(link.key);
         self.children.remove(&link.key);
-        if self.children.is_empty()
-            && let Some(waiting) = self.ending.take()
-        {
-            let _ = waiting.send(());
-        }
     }
 
     fn submit(&mut self, key: DeviceKey, mountpoint: Arc<str>, command: Box<Parsed>, received: Instant) {
@@ -319,7 +327,7 @@ impl Handler<FirstContact> for Registry {
             };
             match arrival {
                 Arrival::Deliver(key) => pending = self.deliver(ctx, key, datagram),
-                Arrival::New { key, .. } if self.ending.is_some() => self.directory.remove(key),
+                Arrival::New { key, .. } if self.resting => self.directory.remove(key),
                 Arrival::New { key, endpoint } => {
                     let link = self.start(ctx, key, endpoint);
                     mailbox::insist(ctx, &link.addr, datagram);
@@ -399,6 +407,22 @@ impl Handler<Moved> for Registry {
     }
 }
 
+impl Handler<Adopt> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, adopt: Adopt, ctx: &mut Self::Context) {
+        self.children.reserve(adopt.0.len());
+        for child in adopt.0 {
+            let link = child.link.clone();
+            if let Some(mountpoint) = &child.mountpoint {
+                self.mountpoints.insert(mountpoint.clone(), link.key);
+            }
+            self.children.insert(link.key, child);
+            mailbox::insist(ctx, &link.addr, Begin(link.clone()));
+        }
+    }
+}
+
 impl Handler<Stopping> for Registry {
     type Result = ();
 
@@ -412,6 +436,9 @@ impl Handler<Crashed> for Registry {
     type Result = ();
 
     fn handle(&mut self, crashed: Crashed, ctx: &mut Self::Context) {
+        if let Some(journal) = &self.shared.journal {
+            journal.forget(&crashed.link.endpoint);
+        }
         self.forget(ctx, &crashed.link, None);
     }
 }
@@ -459,25 +486,26 @@ impl Handler<ReloadAll> for Registry {
     }
 }
 
-impl Handler<EndAll> for Registry {
-    type Result = ResponseFuture<()>;
+impl Handler<RestAll> for Registry {
+    type Result = ();
 
-    fn handle(&mut self, end: EndAll, ctx: &mut Self::Context) -> Self::Result {
-        let (done, all_gone) = oneshot::channel();
-        for held in self.held.take_all() {
-            self.answer(&held.mountpoint, &held.command, &Problem::NotRegistered);
+    fn handle(&mut self, rest: RestAll, ctx: &mut Self::Context) {
+        // Retained commands that wait for their device stay with the broker.
+        self.held.take_all();
+        self.resting = true;
+        for child in self.children.values() {
+            mailbox::insist(ctx, &child.link.addr, Rest(rest.0.clone()));
         }
-        if self.children.is_empty() {
-            let _ = done.send(());
-        } else {
-            for child in self.children.values() {
-                mailbox::insist(ctx, &child.link.addr, device::End(Ending::Removed));
-            }
-            self.ending = Some(done);
+    }
+}
+
+impl Handler<AbandonAll> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, abandon: AbandonAll, ctx: &mut Self::Context) {
+        for child in self.children.values() {
+            mailbox::insist(ctx, &child.link.addr, Abandon(abandon.0.clone()));
         }
-        Box::pin(async move {
-            let _ = tokio::time::timeout(end.timeout, all_gone).await;
-        })
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::bridge::publisher::Publisher;
 use crate::herald::Herald;
 use crate::identities::Identities;
+use crate::journal::DeviceJournal;
 use crate::listener::{Listener, Transport};
 use crate::registry::Registry;
 use actix::Addr;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) identities: Arc<Identities>,
     pub(crate) store: Option<Store>,
     pub(crate) herald: Herald,
+    pub(crate) journal: Option<Arc<DeviceJournal>>,
     pub(crate) stopping: AtomicBool,
 }
 

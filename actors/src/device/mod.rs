@@ -6,6 +6,7 @@ mod revival;
 
 use crate::clock;
 use crate::event::{CommandQueued, CommandReceived, CommandRefused, Event};
+use crate::journal::Stored;
 use crate::listener::DeviceDied;
 use crate::mailbox;
 use crate::metrics;
@@ -17,7 +18,9 @@ use contract::message::{Problem, Voice, without_device};
 use handshake::Facts;
 use lwm2m::catalog::Catalog;
 use lwm2m::directory::DeviceKey;
+use lwm2m::registration::Registration;
 use lwm2m::session::{Accepted, Address, Delivery, Ending, Now, Policy, Session, Submission, Ticket};
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +71,19 @@ pub(crate) struct Settled {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct End(pub(crate) Ending);
+
+/// The gateway stops: nothing more is begun. The registration lives on in the store.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Rest(pub(crate) Patience);
+
+/// What is still under way is given up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Abandon(pub(crate) Patience);
+
+/// Held by whoever is being waited for; who waits hears when the last one is dropped.
+pub(crate) type Patience = tokio::sync::mpsc::Sender<Infallible>;
 
 /// New settings.
 #[derive(Message)]
@@ -156,6 +172,10 @@ pub(crate) struct Device {
     local: Option<IpAddr>,
     /// Turns in a row that ended in a panic.
     panics: u8,
+    /// It comes from the store, and its session has not been heard yet.
+    restored: bool,
+    /// The gateway stops, and waits for what is on the wire.
+    resting: Option<Patience>,
     phase: Phase,
 }
 
@@ -163,6 +183,15 @@ pub(crate) struct Device {
 struct Identity {
     voice: Voice,
     mountpoint: Arc<str>,
+}
+
+impl Identity {
+    fn new(shared: &Shared, registration: &Registration, address: Address) -> Result<Identity, String> {
+        let topics = shared.topics.expand(registration, address)?;
+        let mountpoint = topics.mountpoint.clone();
+        let voice = Voice::new(&shared.topics, topics, registration, shared.voice);
+        Ok(Identity { voice, mountpoint })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,6 +207,10 @@ enum Phase {
 impl Device {
     pub(crate) fn new(shared: Arc<Shared>, endpoint: &str, policy: Arc<Policy>, catalog: Arc<Catalog>) -> Device {
         let session = Session::new(endpoint, policy.clone(), catalog.clone(), rand::random());
+        Device::with(shared, session, policy, catalog)
+    }
+
+    fn with(shared: Arc<Shared>, session: Session, policy: Arc<Policy>, catalog: Arc<Catalog>) -> Device {
         Device {
             shared,
             link: None,
@@ -189,8 +222,33 @@ impl Device {
             timer: None,
             local: None,
             panics: 0,
+            restored: false,
+            resting: None,
             phase: Phase::Living,
         }
+    }
+
+    /// A device that comes back from the store; it goes on with [`Begin`].
+    pub(crate) fn restored(
+        shared: Arc<Shared>,
+        now: Now,
+        stored: Stored,
+        policy: Arc<Policy>,
+        catalog: Arc<Catalog>,
+    ) -> Device {
+        let Stored { snapshot, local } = stored;
+        let (registration, address) = (snapshot.registration.clone(), snapshot.address);
+        let session = Session::restore(now, snapshot, policy.clone(), catalog.clone(), rand::random());
+        let voice = Identity::new(&shared, &registration, address).map(Box::new);
+        let mut device = Device::with(shared, session, policy, catalog);
+        // Topics that this configuration refuses were refused with a reason when the device registered.
+        (device.voice, device.local, device.restored) = (voice.ok(), local, true);
+        device
+    }
+
+    /// The mountpoint under which it is heard.
+    pub(crate) fn mountpoint(&self) -> Option<Arc<str>> {
+        self.voice.as_ref().map(|identity| identity.mountpoint.clone())
     }
 
     fn registry(&self) -> &Addr<Registry> {
@@ -236,6 +294,13 @@ impl Device {
         }
     }
 
+    /// Its registration is over, and the session did not say so.
+    fn forget(&self, endpoint: &str) {
+        if let Some(journal) = &self.shared.journal {
+            journal.forget(endpoint);
+        }
+    }
+
     fn refuse(&self, submit: &Submit, problem: &Problem) {
         CommandRefused { endpoint: &submit.mountpoint, cause: &"not registered" }.emit();
         let ticket = submit.command.ticket();
@@ -270,8 +335,12 @@ impl Drop for Device {
 impl Handler<Begin> for Device {
     type Result = ();
 
-    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+    fn handle(&mut self, begin: Begin, ctx: &mut Self::Context) {
         self.link = Some(begin.0);
+        if std::mem::take(&mut self.restored) {
+            metrics::DEVICES_REGISTERED.increment();
+            self.turn(ctx, clock::now(), |_, _| {});
+        }
     }
 }
 
@@ -357,6 +426,24 @@ impl Handler<End> for Device {
     }
 }
 
+impl Handler<Rest> for Device {
+    type Result = ();
+
+    fn handle(&mut self, rest: Rest, ctx: &mut Self::Context) {
+        self.resting = Some(rest.0);
+        self.turn(ctx, clock::now(), |session, _| session.rest());
+    }
+}
+
+impl Handler<Abandon> for Device {
+    type Result = ();
+
+    fn handle(&mut self, abandon: Abandon, ctx: &mut Self::Context) {
+        self.turn(ctx, clock::now(), |session, now| session.abandon_commands(now));
+        drop(abandon.0);
+    }
+}
+
 impl Handler<Reload> for Device {
     type Result = ();
 
@@ -376,6 +463,7 @@ impl Handler<Leave> for Device {
             && let Some(link) = &self.link
         {
             crate::event::Ended { endpoint: &link.endpoint, ending: Ending::Removed }.emit();
+            self.forget(&link.endpoint);
         }
         ctx.stop();
     }

@@ -2,13 +2,14 @@
 use super::{Device, Identity, Phase};
 use crate::bridge::publisher::Receipt;
 use crate::event::{self, Event as _};
+use crate::journal::Turn;
 use crate::mailbox;
 use crate::metrics;
 use crate::registry;
 use actix::prelude::*;
-use contract::message::{Publication, Voice};
+use contract::message::Publication;
 use lwm2m::registration::Registration;
-use lwm2m::session::{Delivery, Ending, Event, Now, Outcome, Output, Session, Ticket};
+use lwm2m::session::{Delivery, Ending, Event, Now, Outcome, Output, Patch, Session, Ticket};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,19 +29,27 @@ impl Device {
             Ok(()) => self.panics = 0,
             Err(panic) => self.revive(ctx, now, panic_text(&*panic)),
         }
+        if self.resting.is_some() && self.session.outstanding() == 0 {
+            self.resting = None;
+        }
     }
 
     pub(super) fn drain(&mut self, ctx: &mut Context<Self>, now: Now) {
         let mut verdicts = Vec::new();
         // Sent last: when the device reads its 2.01, the registry must have been told where it lives.
         let mut datagrams = Vec::new();
+        let mut kept: Option<Turn> = None;
         loop {
             match self.session.poll_output() {
                 Output::Transmit(to, datagram) => datagrams.push((to, datagram)),
-                Output::Event(event) => self.react(ctx, now, &event, &mut verdicts),
-                // Nothing survives a restart before there is a store.
-                Output::Persist(_) => {}
+                Output::Event(event) => {
+                    // Kept before anybody hears of it.
+                    self.keep(kept.take_if(|turn| turn.is_urgent()), now);
+                    self.react(ctx, now, &event, &mut verdicts);
+                }
+                Output::Persist(patch) => self.persist(&mut kept, now, patch),
                 Output::Timeout(deadline) => {
+                    self.keep(kept.take(), now);
                     for (to, datagram) in datagrams.drain(..) {
                         self.shared.transmit(to, self.local, &datagram);
                     }
@@ -55,6 +64,19 @@ impl Device {
                     }
                 }
             }
+        }
+    }
+
+    /// What of a patch must survive a restart.
+    fn persist(&self, kept: &mut Option<Turn>, now: Now, patch: Patch) {
+        if let (Some(journal), Some(link)) = (&self.shared.journal, &self.link) {
+            journal.record(kept.get_or_insert_default(), &link.endpoint, now, self.local, patch);
+        }
+    }
+
+    fn keep(&self, turn: Option<Turn>, now: Now) {
+        if let (Some(journal), Some(turn)) = (&self.shared.journal, turn) {
+            journal.keep(turn, now);
         }
     }
 
@@ -173,13 +195,8 @@ impl Device {
             replaced,
         }
         .emit();
-        let shared = self.shared.clone();
-        match shared.topics.expand(registration, from) {
-            Ok(topics) => {
-                let mountpoint = topics.mountpoint.clone();
-                let voice = Voice::new(&shared.topics, topics, registration, shared.voice);
-                self.voice = Some(Box::new(Identity { voice, mountpoint }));
-            }
+        match Identity::new(&self.shared, registration, from) {
+            Ok(identity) => self.voice = Some(Box::new(identity)),
             // Admission lets no such registration through; without topics the device is served, but not heard.
             Err(reason) => {
                 self.voice = None;

@@ -20,6 +20,10 @@ impl Device {
         let (policy, catalog) = (self.policy.clone(), self.catalog.clone());
         let restored = catch_unwind(AssertUnwindSafe(|| {
             let snapshot = self.session.snapshot(now).filter(|_| self.panics < PANICS)?;
+            // Patches of the broken turn may not have reached the store.
+            if let Some(journal) = &self.shared.journal {
+                journal.replace(now, self.local, &snapshot);
+            }
             let surviving: Vec<Ticket> = snapshot.commands.iter().map(|command| command.ticket.clone()).collect();
             Some((Session::restore(now, snapshot, policy.clone(), catalog.clone(), rand::random()), surviving))
         }));
@@ -62,6 +66,7 @@ impl Device {
         let Some(link) = self.link.clone() else { return ctx.stop() };
         if let Some(registration) = registration {
             crate::event::Ended { endpoint: &link.endpoint, ending: Ending::Removed }.emit();
+            self.forget(&link.endpoint);
             self.announce(now, &Event::Ended { registration, ending: Ending::Removed });
             mailbox::insist(ctx, &self.registry().clone(), registry::Ended { link: link.clone() });
         }

@@ -12,6 +12,7 @@ mod limiter;
 mod network;
 mod observation;
 mod registration;
+mod store;
 
 pub use broker::*;
 pub use command::*;
@@ -20,6 +21,7 @@ pub use limiter::Limiter;
 pub use network::*;
 pub use observation::*;
 pub use registration::*;
+pub(crate) use store::*;
 
 /// Log target of all events.
 pub const TARGET: &str = "lwm2m_gateway";

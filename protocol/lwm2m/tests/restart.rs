@@ -77,6 +77,62 @@ fn the_device_does_not_notice() {
 }
 
 #[test]
+fn the_clock_on_the_wall_may_jump() {
+    let mut bench = Bench::usual();
+    for jump in [86_400.0, -86_400.0] {
+        bench.wall += jump;
+        assert_eq!(bench.wait(100.0).story(), "");
+        assert_eq!(bench.update(&[], "").story(), "→2.04 Updated");
+        assert_eq!(bench.wait(299.0).story(), "");
+        assert_eq!(bench.update(&[], "").story(), "→2.04 Updated");
+    }
+    let expires = Some(bench.now + Duration::from_secs(60));
+    bench.submit("x", execute("/3/0/4")).0.unwrap();
+    let submission = Submission { operation: read("/3"), ticket: ticket("a"), expires, immediate: false };
+    bench.submit_as(submission).0.unwrap();
+    bench.wall += 86_400.0;
+    assert_eq!(bench.wait(59.0).finished(), []);
+    assert_eq!(bench.wait(2.0).finished()[0].0, "a");
+    assert_eq!(bench.wait(237.0).finished()[0].0, "x");
+    assert_eq!(bench.wait(3.0).story(), "Ended");
+}
+
+#[test]
+fn an_observation_that_is_silent_across_a_restart_is_asked_for_again() {
+    let mut bench = Bench::usual();
+    let attributes = vec![Attribute { name: "pmax", value: Some("20".to_owned()) }];
+    let write = bench.send("w", Operation::WriteAttributes { target: target("/3/0/9"), attributes });
+    bench.answer(&write, Code::CHANGED, None, b"");
+    let observed = bench.observe("o", "/3/0/9");
+    assert_stored(&bench);
+    bench.wait(10.0);
+    let notification = bench.notification(&observed, Kind::NonConfirmable, Code::CONTENT, Some(7), b"5");
+    bench.deliver(&notification);
+    assert_stored(&bench);
+    // Silence counts from the last notification, whenever the gateway was away in between.
+    assert_eq!(restart(&mut bench, 100).story(), "");
+    let again = bench.wait(13.5).message();
+    assert_eq!((again.observe(), again.token()), (Some(0), observed.token()));
+    let mut answer = response(&again, Code::CONTENT, Some(0), b"42");
+    answer.add_uint(coap::option::OBSERVE, 1);
+    assert_eq!(bench.deliver(&answer).notified()[0].0, "o");
+    assert_stored(&bench);
+    // `pmax` is remembered as well.
+    assert_eq!(restart(&mut bench, 1).story(), "");
+    bench.update(&[], "");
+    assert_eq!(bench.wait(112.5).message().observe(), Some(0));
+}
+
+#[test]
+fn an_update_that_says_nothing_new_renews_only() {
+    let mut bench = Bench::usual();
+    let step = bench.update(&["lt=300", "b=U"], "</3/0>,</6/0>,</3303/0>,</3303/1>");
+    assert!(matches!(step.patches()[..], [lwm2m::session::Patch::Renewed { .. }]), "{:?}", step.patches());
+    let step = bench.update(&["lt=301"], "");
+    assert_eq!(step.patches().len(), 2, "{:?}", step.patches());
+}
+
+#[test]
 fn a_lifetime_that_passed_meanwhile_is_over() {
     let mut bench = Bench::usual();
     assert_eq!(restart(&mut bench, 301).story(), "Ended");

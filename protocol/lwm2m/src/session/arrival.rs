@@ -151,6 +151,7 @@ impl Session {
     pub(super) fn received(&mut self, now: Now) {
         self.last_received = Some(now.instant);
         self.woken |= std::mem::take(&mut self.asleep);
+        self.ask_unanswered(now);
     }
 
     fn hear_arriving(&mut self, now: Now, from: Address, message: Message) {

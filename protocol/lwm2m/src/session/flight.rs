@@ -148,8 +148,10 @@ impl Session {
 
     /// The one place where an accepted command ends without an answer of the device.
     pub(super) fn finish(&mut self, command: Command, outcome: Outcome, observing: Option<u32>) {
-        if let Some(observation) = command.renews {
-            return self.renewal_failed(observation);
+        match (command.renews, &outcome) {
+            (Some(observation), Outcome::TimedOut(_)) => return self.renewal_unanswered(observation),
+            (Some(observation), _) => return self.renewal_failed(observation),
+            (None, _) => {}
         }
         self.persist(Patch::Finished { command: command.id });
         self.emit(Event::Finished { ticket: command.ticket, outcome, observing });

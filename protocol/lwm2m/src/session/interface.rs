@@ -139,6 +139,9 @@ impl Session {
         });
         self.give_up = None;
         self.persist(Patch::Registered(registration.clone()));
+        if replaced.as_ref().is_some_and(|life| !life.pmax.is_empty()) {
+            self.persist(Patch::Attributed(Vec::new()));
+        }
         self.persist_renewed(now);
         let first = replaced.is_none();
         let replaced = replaced.map(|life| life.registration.location.clone());
@@ -206,6 +209,8 @@ impl Session {
             Ok(merged) => merged,
             Err(refusal) => return self.respond(now, id, refusal_reply(refusal)),
         };
+        // Devices repeat what they said before; then there is nothing new to keep.
+        let merged = merged.filter(|merged| *merged != *life.registration);
         let changed = merged.is_some();
         if let Some(merged) = merged {
             life.registration = Arc::new(merged);

@@ -188,6 +188,8 @@ pub struct Session {
     last_received: Option<Instant>,
     /// Queue mode: the awake window has been reported closed.
     asleep: bool,
+    /// The process is about to stop.
+    resting: bool,
     /// The device came out of sleep in this call.
     woken: bool,
     /// The device waits for the answer to a Send: until then nothing of ours goes before it.
@@ -219,6 +221,7 @@ impl Session {
             give_up: None,
             last_received: None,
             asleep: false,
+            resting: false,
             woken: false,
             answer_first: None,
             waiting: VecDeque::new(),
@@ -235,6 +238,7 @@ impl Session {
     pub fn handle_datagram(&mut self, now: Now, from: Address, datagram: &[u8]) {
         self.expire_registration(now);
         self.arrive(now, from, datagram);
+        self.revive_observations(now);
         self.settle(now);
     }
 
@@ -281,6 +285,23 @@ impl Session {
     /// Ends the session from our side (another endpoint took the address, shutdown): waiting commands get their outcome.
     pub fn end(&mut self, now: Now, ending: Ending) {
         self.end_registration(ending);
+        self.settle(now);
+    }
+
+    /// The process is about to stop: from now on no command is begun, what is on the wire goes on.
+    pub fn rest(&mut self) {
+        self.resting = true;
+    }
+
+    /// The process stops: commands without an outcome end as `interrupted`. The registration stays.
+    pub fn abandon_commands(&mut self, now: Now) {
+        for flight in std::mem::take(&mut self.flights) {
+            self.peer.forget(flight.exchange);
+            self.finish(flight.command, Outcome::TimedOut(Some("interrupted")), None);
+        }
+        for command in std::mem::take(&mut self.waiting) {
+            self.finish(command, Outcome::TimedOut(Some("interrupted")), None);
+        }
         self.settle(now);
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Observation {
     pub(super) ticket: Ticket,
     /// When to ask again if nothing comes. Only after a promise: `pmax`, or Max-Age said by the device.
     pub(super) silent_at: Option<Instant>,
+    /// It was asked for again without an answer: once more when the device is heard.
+    pub(super) unanswered: bool,
 }
 
 impl Session {
@@ -52,14 +54,15 @@ impl Session {
         if observing {
             let silent_at = self.silent_at(now, &subject, response);
             let id = self.new_id();
-            self.observations.push(Observation { id, exchange, subject, ticket: command.ticket.clone(), silent_at });
-            self.persist_observation(id);
+            let ticket = command.ticket.clone();
+            self.observations.push(Observation { id, exchange, subject, ticket, silent_at, unanswered: false });
+            self.persist_observation(now, id);
         }
     }
 
-    fn persist_observation(&mut self, id: u64) {
+    fn persist_observation(&mut self, now: Now, id: u64) {
         let Some(observation) = self.observations.iter().find(|observation| observation.id == id) else { return };
-        if let Some(stored) = StoredObservation::of(observation, &self.peer) {
+        if let Some(stored) = StoredObservation::of(observation, &self.peer, now) {
             self.persist(Patch::Observing(Box::new(stored)));
         }
     }
@@ -102,9 +105,9 @@ impl Session {
         } else {
             let silent_at = self.silent_at(now, &self.observations[index].subject, response);
             let observation = &mut self.observations[index];
-            observation.silent_at = silent_at;
-            let id = observation.id;
-            self.persist(Patch::Notified { observation: id, sequence });
+            (observation.silent_at, observation.unanswered) = (silent_at, false);
+            let (id, silent_at) = (observation.id, silent_at.map(|moment| now.unix_at(moment)));
+            self.persist(Patch::Notified { observation: id, sequence, silent_at });
             receipt.map(Held::Notification)
         };
         let delivery = held.map(|held| self.hold(now, held));
@@ -170,6 +173,8 @@ impl Session {
         {
             life.pmax.push((path, seconds as u32));
         }
+        let pmax = life.pmax.clone();
+        self.persist(Patch::Attributed(pmax));
     }
 
     /// The moment after which silence means that the observation is lost (C-078): Max-Age counts only where the device said it, since
@@ -230,11 +235,26 @@ impl Session {
             self.peer.forget(before);
         }
         let silent_at = self.silent_at(now, &self.observations[index].subject, response);
-        self.observations[index].silent_at = silent_at;
+        (self.observations[index].silent_at, self.observations[index].unanswered) = (silent_at, false);
         let id = self.observations[index].id;
-        self.persist_observation(id);
+        self.persist_observation(now, id);
         let sequence = response.observe.unwrap_or_default();
         self.emit(Event::Notified { ticket: command.ticket, sequence, answer, delivery: None });
+    }
+
+    /// The device did not answer: it may be asleep or cut off, and goes on observing when it is back. So the observation stays, and is asked
+    /// for once more when the device is heard.
+    pub(super) fn renewal_unanswered(&mut self, id: u64) {
+        for observation in self.observations.iter_mut().filter(|observation| observation.id == id) {
+            observation.unanswered = true;
+        }
+    }
+
+    /// The device is heard again.
+    pub(super) fn ask_unanswered(&mut self, now: Now) {
+        for observation in self.observations.iter_mut().filter(|observation| observation.unanswered) {
+            (observation.unanswered, observation.silent_at) = (false, Some(now.instant));
+        }
     }
 
     pub(super) fn renewal_failed(&mut self, id: u64) {

@@ -84,7 +84,8 @@ impl Session {
     /// chapter 10).
     fn may_send(&self, now: Now) -> bool {
         let patient = self.in_queue_mode();
-        self.is_awake(now)
+        !self.resting
+            && self.is_awake(now)
             && self.flights.len() < FLIGHTS_MAX
             && !self.flights.iter().any(|flight| !flight.urgent && (patient || !flight.acknowledged))
             && self.answer_first.is_none_or(|until| until <= now.instant)

@@ -3,6 +3,7 @@ use super::observation::Observation;
 use super::operation::{Operation, Subject};
 use super::queue::Command;
 use super::{Address, Life, Now, Outcome, Policy, Session, Ticket};
+use crate::Path;
 use crate::catalog::Catalog;
 use crate::registration::Registration;
 use coap::peer::ObservationState;
@@ -49,7 +50,11 @@ pub enum Patch {
         observation: u64,
         /// Observe value.
         sequence: u32,
+        /// When the next one should have come, Unix seconds.
+        silent_at: Option<f64>,
     },
+    /// `pmax` as written through the gateway: all of it, after each change.
+    Attributed(Vec<(Path, u32)>),
     /// An observation is over.
     ObservationEnded {
         /// Its id.
@@ -120,10 +125,12 @@ pub struct StoredObservation {
     pub payload: Vec<u8>,
     /// Observe value of the freshest notification.
     pub sequence: u32,
+    /// When to ask again if nothing came, Unix seconds.
+    pub silent_at: Option<f64>,
 }
 
 impl StoredObservation {
-    pub(super) fn of(observation: &Observation, peer: &Peer) -> Option<StoredObservation> {
+    pub(super) fn of(observation: &Observation, peer: &Peer, now: Now) -> Option<StoredObservation> {
         let ObservationState { token, request, sequence } = peer.observation(observation.exchange)?;
         Some(StoredObservation {
             id: observation.id,
@@ -137,6 +144,7 @@ impl StoredObservation {
             content_format: request.content_format,
             payload: request.payload,
             sequence,
+            silent_at: observation.silent_at.map(|moment| now.unix_at(moment)),
         })
     }
 
@@ -169,6 +177,8 @@ pub struct Snapshot {
     pub address: Address,
     /// When the lifetime ends, Unix seconds.
     pub expires: f64,
+    /// `pmax` as written through the gateway.
+    pub pmax: Vec<(Path, u32)>,
     /// Live observations.
     pub observations: Vec<StoredObservation>,
     /// Commands without an outcome, in the order in which they are to be sent.
@@ -185,8 +195,14 @@ impl Snapshot {
                 None => {
                     let socket = (std::net::Ipv4Addr::UNSPECIFIED, 0).into();
                     let address = Address { socket, listener: 0, association: None };
-                    let (observations, commands) = (Vec::new(), Vec::new());
-                    *stored = Some(Snapshot { registration, address, expires: 0.0, observations, commands });
+                    *stored = Some(Snapshot {
+                        registration,
+                        address,
+                        expires: 0.0,
+                        pmax: Vec::new(),
+                        observations: Vec::new(),
+                        commands: Vec::new(),
+                    });
                 }
             },
             other => {
@@ -213,11 +229,12 @@ impl Snapshot {
                 self.observations.retain(|stored| stored.id != observation.id);
                 self.observations.push(*observation);
             }
-            Patch::Notified { observation, sequence } => {
+            Patch::Notified { observation, sequence, silent_at } => {
                 for stored in self.observations.iter_mut().filter(|stored| stored.id == observation) {
-                    stored.sequence = sequence;
+                    (stored.sequence, stored.silent_at) = (sequence, silent_at);
                 }
             }
+            Patch::Attributed(pmax) => self.pmax = pmax,
             Patch::ObservationEnded { observation } => self.observations.retain(|stored| stored.id != observation),
             Patch::Ended => {}
         }
@@ -241,10 +258,11 @@ impl Session {
             registration: life.registration.clone(),
             address: self.address?,
             expires: now.unix_at(life.expires),
+            pmax: life.pmax.clone(),
             observations: self
                 .observations
                 .iter()
-                .filter_map(|observation| StoredObservation::of(observation, &self.peer))
+                .filter_map(|observation| StoredObservation::of(observation, &self.peer, now))
                 .collect(),
             commands: sent
                 .chain(waiting)
@@ -270,13 +288,14 @@ impl Session {
             registration: snapshot.registration,
             expires: now.instant_at(snapshot.expires),
             refusals: Default::default(),
-            pmax: Vec::new(),
+            pmax: snapshot.pmax,
         });
         for stored in snapshot.observations {
             let exchange = session.peer.restore(now.instant, stored.state());
             session.last_id = session.last_id.max(stored.id);
-            let StoredObservation { id, subject, ticket, .. } = stored;
-            session.observations.push(Observation { id, exchange, subject, ticket, silent_at: None });
+            let StoredObservation { id, subject, ticket, silent_at, .. } = stored;
+            let silent_at = silent_at.map(|unix| now.instant_at(unix));
+            session.observations.push(Observation { id, exchange, subject, ticket, silent_at, unanswered: false });
         }
         let mut urgent = Vec::new();
         for stored in snapshot.commands {

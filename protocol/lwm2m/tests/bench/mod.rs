@@ -215,6 +215,8 @@ pub struct Bench {
     pub device_id: u16,
     pub stored: Option<Snapshot>,
     pub home: Address,
+    /// What the clock on the wall was set ahead by.
+    pub wall: f64,
 }
 
 impl Bench {
@@ -225,7 +227,7 @@ impl Bench {
     pub fn with(policy: Policy) -> Bench {
         let now = Instant::now();
         let session = Session::new("ep1", Arc::new(policy), catalog(), SEED);
-        Bench { session, now, start: now, device_id: 0x7000, stored: None, home: address(40_000) }
+        Bench { session, now, start: now, device_id: 0x7000, stored: None, home: address(40_000), wall: 0.0 }
     }
     /// A bench with a registered device.
     pub fn registered(query: &[&str], links: &str) -> Bench {
@@ -243,7 +245,7 @@ impl Bench {
     }
 
     pub fn clock(&self) -> Now {
-        Now { instant: self.now, unix: EPOCH + (self.now - self.start).as_secs_f64() }
+        Now { instant: self.now, unix: EPOCH + self.wall + (self.now - self.start).as_secs_f64() }
     }
     pub fn drain(&mut self) -> Step {
         let mut outputs = Vec::new();
