@@ -36,6 +36,11 @@ impl Wire {
         self.socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
     }
 
+    /// Its socket, for a test that sends by itself.
+    pub fn into_socket(self) -> UdpSocket {
+        self.socket
+    }
+
     /// A message id that it has not used yet.
     pub fn next_mid(&self) -> u16 {
         self.mid.set(self.mid.get().wrapping_add(1));
