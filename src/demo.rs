@@ -23,10 +23,13 @@ pub(crate) async fn run(mut configuration: Configuration) -> Exit {
         return Exit::Configuration;
     }
     // The built-in broker forgets everything at the end, and so do the devices: what the gateway keeps goes with them.
-    let folder = match tempfile::Builder::new().prefix("lwm2m-gateway-demo-").tempdir() {
+    let place = configuration.store.path.clone();
+    let made =
+        std::fs::create_dir_all(&place).and_then(|()| tempfile::Builder::new().prefix("demo-").tempdir_in(&place));
+    let folder = match made {
         Ok(folder) => folder,
         Err(error) => {
-            screen.trouble(&format!("no temporary folder: {error}"));
+            screen.trouble(&format!("no temporary folder in {}: {error}", place.display()));
             return Exit::Internal;
         }
     };
