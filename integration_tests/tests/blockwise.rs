@@ -486,3 +486,36 @@ fn the_unfinished_body_that_rested_longest_makes_room() {
     assert_eq!(part(&early, "early", 1), "2.01");
     world.application.message("early", "register");
 }
+
+/// Each block is a line of the log, each tenth an event where events are wanted.
+#[test]
+fn progress_is_told_in_the_log_and_every_tenth_as_an_event() {
+    let world = World::with(&[("lwm2m.lifecycle_events", "true"), ("lwm2m.blockwise.max_block_size", "64")]);
+    let device = world.device("ep1");
+    let value = text(64 * 40);
+    let request = world.command(&device, &write(7, &value));
+    take(&device, request, 64);
+    assert_message(
+        &world.application.answer("ep1"),
+        &json!({"reqID": 7, "msgType": "write", "data": plain("2.04", "/33000/0/0")}),
+    );
+    let events: Vec<Value> = world
+        .application
+        .drain()
+        .into_iter()
+        .map(|message| message.json)
+        .filter(|json| json["event"] == "progress")
+        .collect();
+    let tenths: Vec<u64> = events
+        .iter()
+        .map(|event| {
+            assert_eq!((&event["data"]["ep"], &event["data"]["reqID"]), (&json!("ep1"), &json!(7)), "{event}");
+            let (done, total) = (&event["data"]["done"], &event["data"]["total"]);
+            done.as_u64().expect("bytes") * 10 / total.as_u64().expect("bytes")
+        })
+        .collect();
+    assert_eq!(tenths, [1, 2, 3, 4, 5, 6, 7, 8, 9], "{events:?}");
+    world.gateway.await_log(&["event=command_answered"]);
+    let log = world.gateway.log();
+    assert_eq!(log.lines().filter(|line| line.contains("event=progress") && line.contains("endpoint=ep1")).count(), 40);
+}

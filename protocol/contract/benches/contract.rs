@@ -1,12 +1,17 @@
-//! What the contract costs per message: rendering notifications, reading commands.
+//! What the contract costs per message: rendering notifications, reading commands, and the whole way of content from a device's bytes to JSON.
 #![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-#![allow(clippy::unwrap_used, reason = "that is how a benchmark fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "that is how a benchmark fails; it reads the project's own files"
+)]
 use coap::Code;
 use contract::command::{Command, Envelope};
 use contract::message::{Settings, Voice};
 use contract::topic::Topics;
 use criterion::{Criterion, criterion_group, criterion_main};
-use lwm2m::format::Types;
+use lwm2m::catalog::{Catalog, DeviceTypes};
+use lwm2m::format::{self, ContentFormat, Types};
 use lwm2m::link::Version;
 use lwm2m::registration::Registration;
 use lwm2m::session::{Address, Answer, Content, Event, Ticket};
@@ -81,6 +86,52 @@ fn render(c: &mut Criterion) {
     }
 }
 
+/// From the bytes of ten resources, typed by the definitions that the project ships, to the JSON of the notification.
+fn translate(c: &mut Criterion) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../objects");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let xml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
+    let files: Vec<(String, Vec<u8>)> =
+        xml.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect();
+    let catalog = Catalog::load(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))).0;
+    let versions = [(3, Version::new(1, 1))];
+    let types = DeviceTypes { catalog: &catalog, enabler: Version::new(1, 1), versions: &versions };
+    let instance = Path::parse("/3/0").unwrap();
+    let values = [
+        ("/3/0/0", Value::String("Open Mobile Alliance".into())),
+        ("/3/0/1", Value::String("Lightweight M2M Client".into())),
+        ("/3/0/2", Value::String("345000123".into())),
+        ("/3/0/3", Value::String("1.0".into())),
+        ("/3/0/6/0", Value::Integer(1)),
+        ("/3/0/6/1", Value::Integer(5)),
+        ("/3/0/9", Value::Integer(100)),
+        ("/3/0/10", Value::Integer(15)),
+        ("/3/0/13", Value::Time(1_367_491_215)),
+        ("/3/0/14", Value::String("+02:00".into())),
+    ];
+    let nodes: Vec<Node> = values.map(|(path, value)| Node::new(Path::parse(path).unwrap(), value)).into();
+    let command = br#"{"reqID":307,"msgType":"observe","data":{"path":"/3/0"}}"#;
+    let ticket = Command::parse(command, Envelope::default()).unwrap().ticket();
+    let (voice, now) = (voice(), 1_763_825_000.0);
+    let mut out = Vec::new();
+    for (name, format) in [
+        ("TLV", ContentFormat::Tlv),
+        ("SenML CBOR", ContentFormat::SenmlCbor),
+        ("SenML JSON", ContentFormat::SenmlJson),
+        ("LwM2M CBOR", ContentFormat::Lwm2mCbor),
+    ] {
+        let body = format::encode(format, instance, &nodes).unwrap();
+        c.bench_function(&format!("translate ten resources, {name}"), |b| {
+            b.iter(|| {
+                out.clear();
+                let nodes = format::decode(format, black_box(&body), instance, &types, now).unwrap();
+                voice.render(&notification(&ticket, nodes), now, &mut out);
+                black_box(&out);
+            });
+        });
+    }
+}
+
 fn read(c: &mut Criterion) {
     let topics = Topics::default();
     c.bench_function("take a command topic apart", |b| {
@@ -104,5 +155,5 @@ fn read(c: &mut Criterion) {
     }
 }
 
-criterion_group!(contract, render, read);
+criterion_group!(contract, render, translate, read);
 criterion_main!(contract);

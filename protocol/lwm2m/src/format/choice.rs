@@ -35,7 +35,8 @@ pub fn is_possible(format: ContentFormat, usage: Use, path: Path) -> bool {
         Link => usage == Use::Discover,
         _ if usage == Use::Discover => false,
         SenmlEtchJson | SenmlEtchCbor => is_composite,
-        SenmlJson | SenmlCbor | Lwm2mCbor => is_composite || path.depth() > 0,
+        // Their names begin at the root, so that they can hold all of a device; only a Read is about the root.
+        SenmlJson | SenmlCbor | Lwm2mCbor => is_composite || usage == Use::Read || path.depth() > 0,
         Tlv | Json => !is_composite && path.depth() > 0,
         // One value: only where a resource or one of its instances is meant.
         Text | Opaque | Cbor => matches!(usage, Use::Read | Use::Write) && path.depth() >= 3,
@@ -178,6 +179,10 @@ mod tests {
             (Tlv, Use::Read, "/3", true),
             (Tlv, Use::ReadComposite, "/", false),
             (Json, Use::Write, "/3/0/1", true),
+            (Tlv, Use::Read, "/", false),
+            (SenmlCbor, Use::Read, "/", true),
+            (Lwm2mCbor, Use::Read, "/", true),
+            (SenmlCbor, Use::Write, "/", false),
             (SenmlCbor, Use::Create, "/3", true),
             (SenmlCbor, Use::WriteComposite, "/", true),
             (SenmlEtchJson, Use::WriteComposite, "/", true),
