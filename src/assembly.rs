@@ -162,6 +162,7 @@ fn settings(
         catalog,
         outbox: OutboxLimits { messages: mqtt.outbox_messages, bytes: mqtt.outbox_bytes },
         store: Some(store),
+        dtls_key: Some(configuration.store.key_file.clone()),
     }
 }
 

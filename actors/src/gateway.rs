@@ -4,9 +4,11 @@ use crate::bridge::publisher::Publisher;
 use crate::bridge::{self, Bridge};
 use crate::herald::Herald;
 use crate::journal::{DeviceJournal, Place};
-use crate::listener::{self, DtlsTransport, Listener, Renew, Secure, Transport};
+use crate::listener::{self, DtlsTransport, Listener, Renew, Secure, Settle, Transport};
 use crate::registry::{AbandonAll, Registry, ReloadAll, RestAll};
 use crate::shared::Shared;
+use crate::vault::Vault;
+use crate::vault::key::Key;
 use crate::{Health, Settings, clock, restoration};
 use actix::prelude::*;
 use handshake::{Endpoint, Materials};
@@ -14,6 +16,7 @@ use lwm2m::catalog::Catalog;
 use lwm2m::session::Policy;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -44,6 +47,14 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The key that associations are encrypted with cannot be had.
+    #[error("store.key_file: {path}: {source}", path = path.display())]
+    Key {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The MQTT client cannot be made: a bad address, an unreadable certificate. (A broker that is merely away is no error.)
     #[error("mqtt: {0}")]
     Mqtt(String),
@@ -81,6 +92,13 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         sockets.push((address, Arc::new(transport) as Arc<dyn Transport>, batches, None));
     }
     let mut secure_transports = Vec::new();
+    let key = match (&settings.store, &settings.dtls_key) {
+        (Some(_), Some(path)) if !settings.dtls.is_empty() => {
+            let failed = |source| StartError::Key { path: path.clone(), source };
+            Some(Key::open(path).map_err(failed)?)
+        }
+        _ => None,
+    };
     for dtls in settings.dtls {
         let bind = dtls.socket.bind;
         let failed = |source| StartError::Bind { bind, source };
@@ -89,7 +107,10 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         let (udp, batches) = bound.split().map_err(failed)?;
         let endpoint = Endpoint::new(dtls.materials, dtls.limits, Instant::now())
             .map_err(|source| StartError::Dtls { bind, source })?;
-        let secure = Secure::new(endpoint, Arc::new(udp), settings.identities.clone(), herald.clone());
+        let index = u16::try_from(sockets.len()).unwrap_or(u16::MAX);
+        let vault = settings.store.clone().zip(key.clone()).map(|(store, key)| Vault::new(store, key, address));
+        let secure = Secure::new(index, endpoint, Arc::new(udp), settings.identities.clone(), herald.clone(), vault)
+            .map_err(StartError::Store)?;
         let transport = Arc::new(DtlsTransport::default());
         secure_transports.push(transport.clone());
         sockets.push((address, transport as Arc<dyn Transport>, batches, Some(Box::new(secure))));
@@ -231,6 +252,10 @@ impl Gateway {
         let _ = self.handle.registry.send(AbandonAll(waiting)).await;
         let _ = tokio::time::timeout(patience, over.recv()).await;
         let unpublished = self.bridge.send(bridge::Drain { timeout: timeout.saturating_sub(patience) }).await;
+        for listener in &self.handle.secure_listeners {
+            // A listener that is gone is reported by `Gateway::failed`.
+            let _ = listener.send(Settle).timeout(Duration::from_secs(5)).await;
+        }
         self.shared.stopping.store(true, Relaxed);
         for arbiter in &self.arbiters {
             arbiter.stop();

@@ -35,6 +35,7 @@ mod registry;
 mod restoration;
 pub mod settings;
 mod shared;
+mod vault;
 
 pub use admission::Gatekeeper;
 pub use gateway::{Drained, Gateway, Handle, StartError, start};

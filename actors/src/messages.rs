@@ -7,6 +7,7 @@
 //! | [`Route`], [`Unroute`] | registry | listener | – | waits for room |
 //! | [`Seal`] | device, registry | secure listener | – | dropped and counted; CoAP repeats |
 //! | [`Renew`] | gateway | secure listener | what is wrong with the files | waits for room |
+//! | [`Settle`] | gateway | secure listener | when all is stored | waits for room |
 //! | [`Begin`] | registry | device | – | waits for room (it is always the first) |
 //! | [`Registered`], [`Updated`], [`Moved`], [`Ended`] | device | registry | – | waits for room |
 //! | [`Adopt`] | gateway | registry | when it knows all devices of the store | waits for room |
@@ -29,7 +30,7 @@
 
 pub(crate) use crate::bridge::Drain;
 pub(crate) use crate::device::{Abandon, Begin, Datagram, End, Inspect, Leave, Reload, Rest, Settled, Submit};
-pub(crate) use crate::listener::{DeviceDied, Renew, Route, Seal, Unroute};
+pub(crate) use crate::listener::{DeviceDied, Renew, Route, Seal, Settle, Unroute};
 pub(crate) use crate::registry::{
     AbandonAll, Adopt, ClearRetained, Command, Crashed, Ended, Find, FirstContact, List, Moved, Registered, ReloadAll,
     RestAll, Stopping, Updated,

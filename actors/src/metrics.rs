@@ -246,6 +246,7 @@ metrics! {
         DTLS_NOT_AUTHENTIC "cause=\"not_authentic\"",
         DTLS_UNROUTABLE "cause=\"unroutable\"",
     }
+    Counter "dtls_store_failures_total" "Writes of associations that the store did not take." { DTLS_NOT_KEPT "" }
     Gauge "dtls_associations" "Established DTLS associations." { DTLS_ASSOCIATIONS "" }
     Gauge "broker_connected" "1 while connected and subscribed." { BROKER_CONNECTED "" }
     Counter "broker_connections_total" "Connection attempts, by outcome." {

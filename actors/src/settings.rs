@@ -32,6 +32,8 @@ pub struct Settings {
     pub outbox: OutboxLimits,
     /// What must survive a restart is kept there; without it, in some tests, nothing survives.
     pub store: Option<store::Store>,
+    /// File of the key that DTLS associations are encrypted with in the store; made if it is missing. Without it they are not stored.
+    pub dtls_key: Option<PathBuf>,
 }
 
 /// One UDP socket.

@@ -12,6 +12,8 @@ pub(crate) struct Store {
     pub(crate) path: PathBuf,
     /// `durability`
     pub(crate) durability: Durability,
+    /// `key_file`, resolved; `dtls.key` in the folder when there is none
+    pub(crate) key_file: PathBuf,
 }
 
 /// `[http]`.
@@ -58,8 +60,10 @@ impl Store {
         }
         let words = [("group", Durability::Group), ("each", Durability::Each)];
         let durability = section.choice("durability", Durability::Group, &words);
+        let key_file = section.optional::<PathBuf>("key_file").map(|file| section.document().resolve(&file));
+        let key_file = key_file.unwrap_or_else(|| path.join("dtls.key"));
         section.finish();
-        Store { path, durability }
+        Store { path, durability, key_file }
     }
 }
 

@@ -100,7 +100,12 @@ pub enum Effect {
         refusal: Refusal,
     },
     /// [`Endpoint::stored`] must be stored before any effect that follows.
-    Store(LinkId),
+    Store {
+        /// The association.
+        link: LinkId,
+        /// It was never stored: where that fails, it does not outlive the process, and nothing else is wrong.
+        first: bool,
+    },
 }
 
 /// Why an association ended.
@@ -361,7 +366,7 @@ impl Endpoint {
         self.links.insert(id, link);
         out.push(Effect::Established { link: id, peer: from, facts });
         if stored {
-            out.push(Effect::Store(id));
+            out.push(Effect::Store { link: id, first: true });
         }
     }
 
@@ -479,7 +484,7 @@ impl Endpoint {
             Layer::Own(association) => {
                 if association.reserved_left() <= RESERVE / 2 {
                     association.reserve(RESERVE);
-                    out.push(Effect::Store(id));
+                    out.push(Effect::Store { link: id, first: false });
                 }
                 let mut datagram = Vec::new();
                 match association.seal(&mut self.aead, kind, payload, &mut datagram) {
@@ -517,6 +522,15 @@ impl Endpoint {
         }
         if let Some(link) = self.links.remove(id) {
             out.push(Effect::Closed(id, link.facts, why));
+        }
+    }
+
+    /// The gateway stops: associations that cannot be stored end in good order; `stored`: the others go on after the restart.
+    pub fn settle(&mut self, stored: bool, out: &mut Vec<Effect>) {
+        let ending = self.links.iter_mut().filter(|(_, link)| !stored || matches!(link.layer, Layer::OpenSsl(_)));
+        let ending: Vec<LinkId> = ending.map(|(id, _)| id).collect();
+        for id in ending {
+            self.close(id, Closure::ByGateway, out);
         }
     }
 
@@ -590,9 +604,9 @@ impl Endpoint {
         Ok(true)
     }
 
-    /// Takes up a session, by id, of before a restart.
-    pub fn restore_session(&mut self, id: &[u8], content: &[u8]) {
-        self.resumption.restore(id, content);
+    /// Takes up a session, by id, of before a restart; false when it is none or too old.
+    pub fn restore_session(&mut self, now: Now, id: &[u8], content: &[u8]) -> bool {
+        self.resumption.restore(id, content, now.unix)
     }
 
     /// Sessions of clients without tickets that were made or dropped since the last call.
@@ -621,6 +635,10 @@ impl Endpoint {
         let idle = now.unix.saturating_sub(link.heard) >= self.limits.idle_timeout.as_secs();
         if withdrawn.is_some() || idle {
             return false;
+        }
+        // Of two associations of one device the later one is right.
+        for older in self.links.replaced_by(&link.facts.identity, link.address) {
+            self.links.remove(older);
         }
         self.links.insert(id, link);
         self.number_from(id.0 + 1);

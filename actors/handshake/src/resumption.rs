@@ -1,7 +1,7 @@
 //! Abbreviated handshakes: the key of session tickets, and sessions of clients that know only session ids (RFC 5246 §7.4.1.2).
 use crate::ffi;
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContextBuilder, SslSessionCacheMode};
+use openssl::ssl::{SslContextBuilder, SslSession, SslSessionCacheMode};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,9 +58,15 @@ impl Resumption {
         fits.is_ok()
     }
 
-    /// Takes up a session of before a restart.
-    pub(crate) fn restore(&self, id: &[u8], der: &[u8]) {
-        lock(&self.sessions).insert(id, der);
+    /// Takes up a session of before a restart; false when it is none or too old.
+    pub(crate) fn restore(&self, id: &[u8], der: &[u8], unix: u64) -> bool {
+        let Ok(session) = SslSession::from_der(der) else { return false };
+        let ends = session.time().saturating_add(session.timeout());
+        let alive = ends > i64::try_from(unix).unwrap_or(i64::MAX) && session.id() == id;
+        if alive {
+            lock(&self.sessions).insert(id, der);
+        }
+        alive
     }
 
     /// Sessions made or dropped since the last call.

@@ -64,9 +64,11 @@ impl StoredLink {
         })
     }
 
-    /// Applies what was written later.
+    /// Applies a trace, which may be older than this where both were written at about the same time.
     pub fn follow(&mut self, trace: Trace) {
-        self.address = trace.address;
+        if trace.newest >= self.association.newest() {
+            self.address = trace.address;
+        }
         self.heard = self.heard.max(trace.heard);
         self.association.close_up_to(trace.newest);
     }

@@ -148,7 +148,7 @@ fn connect(gateway: &mut Endpoint, device: &mut Device) -> LinkId {
                         assert!(facts.with_cid);
                         link = Some(id);
                     }
-                    Effect::Store(_) => {}
+                    Effect::Store { .. } => {}
                     other => panic!("{other:?}"),
                 }
             }

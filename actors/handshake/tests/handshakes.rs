@@ -139,7 +139,7 @@ fn a_stored_association_goes_on_after_a_restart() {
     assert!(after.restore(now(), link, stored.clone()));
     // Numbers are reserved and stored before the first is used.
     assert!(after.seal(link, b"down", &mut effects));
-    assert!(matches!(effects[..], [Effect::Store(_), Effect::Transmit(..)]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::Store { .. }, Effect::Transmit(..)]), "{effects:?}");
     exchange_data(&mut after, &mut client, link, peer(1));
     let mut without = gateway(Materials {
         credentials: Arc::new(Credentials::parse("[[device]]\nidentity=\"x\"\npsk=\"0011223344556677\"").unwrap()),

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use handshake::{Credentials, Effect, Endpoint, Facts, Materials, SessionChange};
+use handshake::{Credentials, Effect, Endpoint, Facts, Materials, Now, SessionChange};
 use openssl::ssl::{SslOptions, SslSession, SslStream};
 use std::sync::Arc;
 
@@ -65,7 +65,9 @@ fn sessions_are_resumed_after_a_reload_and_after_a_restart() {
         assert_eq!(kept.is_empty(), ticket, "only clients without tickets cost memory");
         for change in kept {
             let SessionChange::Made(id, content) = change else { panic!("dropped") };
-            after.restore_session(&id, &content);
+            assert!(after.restore_session(now(), &id, &content));
+            let later = Now { unix: now().unix + 25 * 3600, ..now() };
+            assert!(!after.restore_session(later, &id, &content), "not after a day");
         }
         let (told, mut client) = connect(&mut after, ticket, Some(&session_of(&client)));
         assert!(facts(&told).resumed, "after a restart; ticket: {ticket}");

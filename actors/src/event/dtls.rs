@@ -3,6 +3,7 @@ use super::{Event, Limiter, TARGET};
 use crate::metrics;
 use handshake::{Closure, Facts, Refusal};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A handshake is finished.
 #[derive(Debug)]
@@ -59,6 +60,50 @@ impl DtlsRefused<'_> {
                 suppressed; "handshake failed");
         }
         admitted.is_some()
+    }
+}
+
+/// Associations came back from the store.
+#[derive(Debug)]
+pub struct DtlsRestored {
+    /// So many.
+    pub associations: usize,
+    /// Records that were damaged or encrypted with another key; their devices shake hands again.
+    pub unreadable: usize,
+    /// Records whose credentials are gone, whose device was silent for too long or has a newer association.
+    pub outdated: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Event for DtlsRestored {
+    fn emit(self) {
+        metrics::DTLS_ASSOCIATIONS.add(i64::try_from(self.associations).unwrap_or(i64::MAX));
+        let DtlsRestored { associations, unreadable, outdated, elapsed } = self;
+        let elapsed_ms = elapsed.as_millis() as u64;
+        log::info!(target: TARGET, event = "dtls_restored", associations, outdated, elapsed_ms; "secure associations restored");
+        if unreadable > 0 {
+            log::warn!(target: TARGET, event = "dtls_restored", unreadable;
+                "stored DTLS records are damaged or were encrypted with another key; they were removed, and their devices will shake hands again");
+        }
+    }
+}
+
+/// The store did not take what associations want kept.
+#[derive(Debug)]
+pub struct VaultFailed<'a> {
+    /// Why.
+    pub error: &'a store::WriteError,
+}
+
+impl Event for VaultFailed<'_> {
+    fn emit(self) {
+        static LIMITER: Limiter = Limiter::new(1);
+        metrics::DTLS_NOT_KEPT.increment();
+        if let Some(suppressed) = LIMITER.admit() {
+            log::warn!(target: TARGET, event = "dtls_not_kept", error:% = self.error, suppressed;
+                "secure associations cannot be stored: after a restart their devices would have to shake hands again");
+        }
     }
 }
 

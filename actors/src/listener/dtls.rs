@@ -4,18 +4,22 @@ use super::{Listener, Transport};
 use crate::event::{DtlsClosed, DtlsEstablished, DtlsRefused, Event};
 use crate::herald::Herald;
 use crate::identities::Identities;
+use crate::vault::{Restored, Vault};
 use crate::{mailbox, metrics};
 use actix::prelude::*;
-use handshake::{Counters, Effect, Endpoint, LinkId, Materials};
+use handshake::{Closure, Counters, Effect, Endpoint, LinkId, Materials};
 use lwm2m::session::{Address, Now};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use store::WriteError;
 
 /// How often handshakes are looked after.
 const TICK: Duration = Duration::from_millis(250);
+/// How often what associations heard is stored.
+const KEEP: Duration = Duration::from_secs(1);
 /// How often associations are looked after.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -25,6 +29,10 @@ pub(crate) struct Secure {
     udp: Arc<UdpTransport>,
     identities: Arc<Identities>,
     herald: Herald,
+    /// Where associations are kept; without it they end with the process.
+    vault: Option<Vault>,
+    /// Their numbers could not be reserved: they end.
+    unsafe_links: Vec<LinkId>,
     counted: Counters,
     in_progress: i64,
     /// Address of ours that an association speaks to; entered only where the socket has several.
@@ -43,6 +51,11 @@ pub(crate) struct Seal {
 #[derive(Message)]
 #[rtype(result = "Result<(), handshake::SetupError>")]
 pub(crate) struct Renew(pub(crate) Materials);
+
+/// The gateway stops: what can be kept is stored, the rest ends in good order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settle;
 
 /// The sending side: the keys live with the listener, so what is to be sent goes through its mailbox.
 #[derive(Debug, Default)]
@@ -67,20 +80,58 @@ impl Transport for DtlsTransport {
 }
 
 impl Secure {
+    /// Takes up what the vault holds.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
     pub(crate) fn new(
-        endpoint: Endpoint,
+        index: u16,
+        mut endpoint: Endpoint,
         udp: Arc<UdpTransport>,
         identities: Arc<Identities>,
         herald: Herald,
-    ) -> Secure {
-        Secure {
+        mut vault: Option<Vault>,
+    ) -> Result<Secure, WriteError> {
+        let restored = match &mut vault {
+            Some(vault) => vault.restore(&mut endpoint, moment(crate::clock::now()))?,
+            None => Restored::default(),
+        };
+        for link in restored.links {
+            if let (Some(association), Some(facts)) = (NonZeroU64::new(link.0), endpoint.facts(link)) {
+                identities.enter(index, association, facts.clone());
+            }
+        }
+        Ok(Secure {
             endpoint,
             udp,
             identities,
             herald,
+            vault,
+            unsafe_links: Vec::new(),
             counted: Counters::default(),
             in_progress: 0,
-            locals: HashMap::new(),
+            locals: restored.locals,
+        })
+    }
+
+    fn keep(&mut self, link: LinkId, first: bool) {
+        let (Some(vault), Some(stored)) = (&self.vault, self.endpoint.stored(link)) else { return };
+        if !vault.keep(link, &stored, first) {
+            self.unsafe_links.push(link);
+        }
+    }
+
+    /// Numbers that were used must not come back after a restart: where the store refuses to know, the association ends while enough of the
+    /// old reservation is left.
+    fn end_unsafe(&mut self, effects: &mut Vec<Effect>) {
+        for link in std::mem::take(&mut self.unsafe_links) {
+            self.endpoint.close(link, Closure::ByGateway, effects);
+        }
+    }
+
+    fn keep_changes(&mut self) {
+        if let Some(vault) = &self.vault {
+            vault.keep_changes(&mut self.endpoint, |link| self.locals.get(&link).copied());
         }
     }
 
@@ -121,12 +172,18 @@ impl Listener {
             let mut effects = Vec::new();
             let now = crate::clock::now();
             if let Some(secure) = &mut act.secure {
+                secure.end_unsafe(&mut effects);
                 if secure.endpoint.sizes().1 > 0 {
                     secure.endpoint.handle_timeout(moment(now), &mut effects);
                 }
                 secure.count();
             }
             act.carry_out(now, None, effects);
+        });
+        ctx.run_interval(KEEP, |act, _| {
+            if let Some(secure) = &mut act.secure {
+                secure.keep_changes();
+            }
         });
         ctx.run_interval(SWEEP, |act, _| {
             let mut effects = Vec::new();
@@ -161,6 +218,9 @@ impl Listener {
                 }
                 Effect::Established { link, peer, facts } => {
                     DtlsEstablished { peer, facts: &facts }.emit();
+                    if let Some(vault) = &mut secure.vault {
+                        vault.number(link);
+                    }
                     if let Some(association) = NonZeroU64::new(link.0) {
                         secure.identities.enter(self.index, association, facts);
                     }
@@ -168,6 +228,9 @@ impl Listener {
                 Effect::Closed(link, facts, closure) => {
                     DtlsClosed { facts: &facts, closure }.emit();
                     secure.locals.remove(&link);
+                    if let Some(vault) = &secure.vault {
+                        vault.forget(link);
+                    }
                     if let Some(association) = NonZeroU64::new(link.0) {
                         secure.identities.remove(self.index, association);
                         self.routes.remove(&super::RouteKey::Association(association));
@@ -182,8 +245,7 @@ impl Listener {
                 }
                 // The session tells of the move when it believes the datagram that follows.
                 Effect::Moved(..) => {}
-                // Associations are not stored: after a restart devices shake hands again.
-                Effect::Store(_) => {}
+                Effect::Store { link, first } => secure.keep(link, first),
             }
         }
     }
@@ -201,6 +263,20 @@ impl Handler<Seal> for Listener {
         }
         let local = secure.locals.get(&link).copied();
         self.carry_out(crate::clock::now(), local, effects);
+    }
+}
+
+impl Handler<Settle> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, _: Settle, _: &mut Self::Context) {
+        let mut effects = Vec::new();
+        if let Some(secure) = &mut self.secure {
+            let stored = secure.vault.is_some();
+            secure.endpoint.settle(stored, &mut effects);
+            secure.keep_changes();
+        }
+        self.carry_out(crate::clock::now(), None, effects);
     }
 }
 

@@ -2,7 +2,7 @@
 mod dtls;
 mod udp;
 
-pub(crate) use dtls::{DtlsTransport, Renew, Seal, Secure};
+pub(crate) use dtls::{DtlsTransport, Renew, Seal, Secure, Settle};
 pub(crate) use udp::bind;
 
 use crate::clock;

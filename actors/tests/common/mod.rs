@@ -168,6 +168,7 @@ impl Running {
                     catalog: Arc::new(catalog()),
                     outbox: options.outbox,
                     store: None,
+                    dtls_key: None,
                 };
                 let gateway: Gateway = actors::start(settings).await.unwrap();
                 let (server, http) = actors::http::serve((Ipv4Addr::LOCALHOST, 0).into(), gateway.handle()).unwrap();

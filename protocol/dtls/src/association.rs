@@ -73,6 +73,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// The newest number of the peer that was seen; 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.window.newest().unwrap_or(0)
+    }
+
     /// Everything up to and including this number of the peer was seen.
     pub fn close_up_to(&mut self, newest: u64) {
         if self.window.newest().is_none_or(|known| newest >= known) {
