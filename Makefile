@@ -3,11 +3,12 @@ SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 CARGO ?= cargo
 
-.PHONY: help run build test bench fuzz format lint package clean
+.PHONY: help run build test interop bench bench-leshan fuzz format lint package clean
 
 help:
 	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
 	@echo "make test     formatting, lints, all tests; installs what they need"
+	@echo "make interop  tests with Leshan, aiocoap, libcoap, lwm2m-node-lib, other brokers and MQTT clients; writes docs/interop.md"
 	@echo "make bench    what messages, commands and idle devices cost, against mosquitto"
 	@echo "make fuzz     every fuzz target for a minute (SECONDS=n for another time); needs a nightly compiler"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
@@ -27,6 +28,16 @@ test:
 	@$(MAKE) --no-print-directory format lint
 	@# The tests of the root package have built the executable by the time that the black-box tests look for it.
 	LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/lwm2m-gateway" $(CARGO) test --workspace --locked --no-fail-fast
+
+# The table is written whatever came out; the exit status is that of the tests.
+interop:
+	@tools/setup.sh interop
+	@$(CARGO) build --locked --quiet --bin lwm2m-gateway
+	@rm -f target/interop/results.jsonl
+	@LWM2M_INTEROP=all LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/lwm2m-gateway" \
+	 $(CARGO) test --package integration_tests --locked --no-fail-fast \
+	 --test leshan --test foreign_coap --test foreign_mqtt --test foreign_node --test dtls; \
+	 status=$$?; $(CARGO) run --locked --quiet --package integration_tests --bin interop-table && exit $$status
 
 bench: build
 	@tools/setup.sh test

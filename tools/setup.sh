@@ -2,6 +2,7 @@
 # Installs what building and testing need and what is not there yet; says what and why. Quick when nothing is missing.
 #   tools/setup.sh build   what the executable needs
 #   tools/setup.sh test    that, and what the tests need
+#   tools/setup.sh interop that, and the software of other people that the tests run with (Java, Maven, Node.js)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -80,13 +81,30 @@ aiocoap() {
         fail "aiocoap could not be installed. Is there a network? Is the Python package index reachable from here?"
 }
 
-case "${1:-build}" in build | test) ;; *) fail "unknown: $1 (build or test)" ;; esac
+foreign_clients() {
+    target/venv/bin/python3 -c 'import paho.mqtt.client' >/dev/null 2>&1 || {
+        say "setup: adding paho-mqtt to target/venv: an MQTT client that is not ours"
+        target/venv/bin/pip install -q 'paho-mqtt>=2.1,<3' >&2 || fail "paho-mqtt could not be installed. Is there a network?"
+    }
+    wanted=integration_tests/foreign/package.json
+    cmp -s "$wanted" target/node/installed.json || {
+        say "setup: installing into target/node what $wanted names: lwm2m-node-lib, MQTT.js"
+        mkdir -p target/node
+        cp "$wanted" target/node/package.json
+        (cd target/node && npm install --no-audit --no-fund --silent >&2) ||
+            fail "npm could not install what $wanted names. Is there a network?"
+        cp "$wanted" target/node/installed.json
+    }
+}
+
+needs="${1:-build}"
+case "$needs" in build | test | interop) ;; *) fail "unknown: $1 (build, test or interop)" ;; esac
 
 want cc build-essential "the compiler for the C libraries inside (OpenSSL, paho)"
 want cmake cmake "builds the MQTT library (paho)"
 want perl perl "configures OpenSSL"
 want pkg-config pkg-config "finds system libraries"
-if [ "${1:-build}" = test ]; then
+if [ "$needs" != build ]; then
     # Debian keeps it where ordinary users do not look.
     PATH="$PATH:/usr/sbin"
     want mosquitto mosquitto "the MQTT broker that the tests run against (Debian also starts it as a service on port 1883)"
@@ -94,11 +112,18 @@ if [ "${1:-build}" = test ]; then
     want python3 python3 "runs aiocoap, for the tests"
     has python3 && python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv"
 fi
+if [ "$needs" = interop ]; then
+    want javac openjdk-17-jdk-headless "compiles and runs Leshan, the reference client of LwM2M"
+    want mvn maven "fetches Leshan and builds the programs made with it"
+    want node nodejs "runs lwm2m-node-lib and MQTT.js"
+    want npm npm "fetches them"
+fi
 install_packages
 check_rust
 fetch_crates
-if [ "${1:-build}" = test ]; then
+if [ "$needs" != build ]; then
     rust_component fmt rustfmt
     rust_component clippy clippy
     aiocoap
 fi
+if [ "$needs" = interop ]; then foreign_clients; fi

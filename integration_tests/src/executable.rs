@@ -51,6 +51,16 @@ pub fn tool(name: &str, package: &str) -> PathBuf {
 
 /// The Python interpreter that has `aiocoap`: the virtual environment that `make test` makes, else the system's.
 pub fn python_with_aiocoap() -> PathBuf {
+    python_with("aiocoap").unwrap_or_else(|| {
+        panic!(
+            "Python with aiocoap is needed for this test: `make test` installs it into target/venv \
+             (python3 -m venv target/venv && target/venv/bin/pip install aiocoap)"
+        )
+    })
+}
+
+/// A Python interpreter that has this module.
+pub fn python_with(module: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let candidates = [
         std::env::var_os("LWM2M_TEST_PYTHON").map(PathBuf::from),
@@ -58,16 +68,8 @@ pub fn python_with_aiocoap() -> PathBuf {
         Some(root.join(".venv/bin/python3")),
         Some(PathBuf::from("python3")),
     ];
-    candidates
-        .into_iter()
-        .flatten()
-        .find(|python| {
-            Command::new(python).args(["-c", "import aiocoap"]).output().is_ok_and(|output| output.status.success())
-        })
-        .unwrap_or_else(|| {
-            panic!(
-                "Python with aiocoap is needed for this test: `make test` installs it into target/venv \
-                 (python3 -m venv target/venv && target/venv/bin/pip install aiocoap)"
-            )
-        })
+    let statement = format!("import {module}");
+    candidates.into_iter().flatten().find(|python| {
+        Command::new(python).args(["-c", &statement]).output().is_ok_and(|output| output.status.success())
+    })
 }

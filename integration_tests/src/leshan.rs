@@ -1,8 +1,6 @@
 //! Devices made with Eclipse Leshan's client library: one Java process of `integration_tests/leshan` for all tests of a program.
-mod build;
-
+use crate::maven::LESHAN;
 use crate::{gateway, interop};
-pub use build::{Missing, classpath};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -24,7 +22,7 @@ pub struct Leshan {
 /// The one of this program; `None`, said in words, where Java, Maven or Leshan cannot be had.
 pub fn shared() -> Option<&'static Leshan> {
     static SHARED: OnceLock<Option<&'static Leshan>> = OnceLock::new();
-    *SHARED.get_or_init(|| match classpath() {
+    *SHARED.get_or_init(|| match LESHAN.classpath() {
         Ok(classpath) => Some(Leshan::start(&classpath)),
         Err(missing) => {
             interop::skip("Leshan", &missing.to_string());
@@ -35,7 +33,7 @@ pub fn shared() -> Option<&'static Leshan> {
 
 /// Name and version for the table.
 pub fn name() -> String {
-    format!("Leshan {} client", build::version())
+    format!("Leshan {} client", LESHAN.version())
 }
 
 impl Leshan {

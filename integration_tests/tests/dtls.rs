@@ -1,6 +1,6 @@
 //! Devices over DTLS: OpenSSL's client as a whole device, libcoap's clients and `openssl s_client` as foreign peers.
 use integration_tests::datagram::{self, Datagram, Kind, method, option};
-use integration_tests::{Application, Broker, Gateway, Settings, World, broker, executable};
+use integration_tests::{Application, Broker, Gateway, Settings, World, broker, executable, foreign, interop};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode};
 use serde_json::json;
 use std::io::{Read, Write};
@@ -203,6 +203,7 @@ fn foreign(tool: &str, package: &str, arguments: &[&str]) -> Output {
 
 #[test]
 fn libcoap_registers_over_dtls_with_openssl_and_gnutls() {
+    let _row = interop::scenario(foreign::libcoap_version(), "client: DTLS with a pre-shared key (OpenSSL, GnuTLS)");
     // libcoap takes the key as text.
     let text = "[[device]]\nidentity = \"coap\"\npsk = \"7365637265746b65\"\n";
     let (world, port) = secure_world(text);

@@ -2,7 +2,7 @@
 //! interface and its server for a device's resources. An error that both sides of this project's own code share would show here.
 use integration_tests::datagram::hex;
 use integration_tests::expectation::{assert_message, content, plain};
-use integration_tests::{World, executable};
+use integration_tests::{World, executable, foreign, interop};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -78,6 +78,7 @@ fn answer(world: &World, endpoint: &str, command: &Value) -> integration_tests::
 
 #[test]
 fn aiocoap_registers_updates_and_deregisters() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "register, update, deregister (1.0)");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.say("register");
@@ -97,6 +98,7 @@ fn aiocoap_registers_updates_and_deregisters() {
 
 #[test]
 fn aiocoap_is_read_written_and_executed() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "read, write, execute, delete");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
@@ -125,6 +127,7 @@ fn aiocoap_is_read_written_and_executed() {
 
 #[test]
 fn aiocoap_answers_separately() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "separate response");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
@@ -138,6 +141,7 @@ fn aiocoap_answers_separately() {
 
 #[test]
 fn aiocoap_is_observed() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "observe, notify, cancel");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
@@ -173,6 +177,7 @@ fn aiocoap_is_observed() {
 
 #[test]
 fn aiocoap_moves_100_kb_both_ways_in_blocks() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "100 kB read and written in blocks");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.register(&world, "py");
@@ -197,6 +202,7 @@ fn aiocoap_moves_100_kb_both_ways_in_blocks() {
 
 #[test]
 fn aiocoap_registers_with_an_object_list_in_blocks() {
+    let _row = interop::scenario(foreign::aiocoap_version(), "register with an object list in blocks");
     let world = World::start();
     let mut device = Foreign::start(&world, "py");
     device.say("register-large 400");
@@ -226,6 +232,7 @@ fn location(log: &str) -> Vec<String> {
 
 #[test]
 fn libcoap_registers_updates_and_deregisters() {
+    let _row = interop::scenario(foreign::libcoap_version(), "client: register, update from a new address, deregister");
     let world = World::start();
     let base = format!("coap://127.0.0.1:{}", world.gateway.udp().port());
     let log = libcoap(&[
@@ -257,6 +264,7 @@ fn libcoap_registers_updates_and_deregisters() {
 
 #[test]
 fn libcoap_registers_in_blocks() {
+    let _row = interop::scenario(foreign::libcoap_version(), "client: register in blocks of 64 and 1024 bytes");
     let world = World::start();
     let base = format!("coap://127.0.0.1:{}", world.gateway.udp().port());
     let links: Vec<String> = (0..200).map(|at| format!("</3303/{at}>")).collect();
@@ -280,6 +288,7 @@ fn libcoap_registers_in_blocks() {
 
 #[test]
 fn libcoap_gets_the_contracts_errors() {
+    let _row = interop::scenario(foreign::libcoap_version(), "client: errors");
     let world = World::start();
     let base = format!("coap://127.0.0.1:{}", world.gateway.udp().port());
     for (arguments, code) in [
@@ -339,6 +348,7 @@ impl Drop for LibcoapServer {
 
 #[test]
 fn libcoap_takes_and_gives_100_kb_in_blocks() {
+    let _row = interop::scenario(foreign::libcoap_version(), "server: 100 kB written and read in blocks");
     let world = World::start();
     let _server = LibcoapServer::start(&world, "lc");
     let package: String = (0..100_000u32).map(|at| format!("{:02x}", at * 31 % 251)).collect();
@@ -371,6 +381,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[test]
 fn libcoap_is_observed() {
+    let _row = interop::scenario(foreign::libcoap_version(), "server: observe, notify");
     let world = World::start();
     let server = LibcoapServer::start(&world, "lc");
     server.put("/3/0/9", "100");
