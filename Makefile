@@ -10,6 +10,7 @@ help:
 	@echo "make test     formatting, lints, all tests; installs what they need"
 	@echo "make interop  tests with Leshan, aiocoap, libcoap, lwm2m-node-lib, other brokers and MQTT clients; writes docs/interop.md"
 	@echo "make bench    what messages, commands and idle devices cost, against mosquitto"
+	@echo "make bench-leshan  the same load on the gateway and on Leshan's server library"
 	@echo "make fuzz     every fuzz target for a minute (SECONDS=n for another time); needs a nightly compiler"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
 	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
@@ -36,12 +37,17 @@ interop:
 	@rm -f target/interop/results.jsonl
 	@LWM2M_INTEROP=all LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/lwm2m-gateway" \
 	 $(CARGO) test --package integration_tests --locked --no-fail-fast \
-	 --test leshan --test foreign_coap --test foreign_mqtt --test foreign_node --test dtls; \
+	 --test leshan --test foreign_coap --test foreign_mqtt --test foreign_node --test foreign_dtls --test dtls; \
 	 status=$$?; $(CARGO) run --locked --quiet --package integration_tests --bin interop-table && exit $$status
 
 bench: build
 	@tools/setup.sh test
 	@$(CARGO) run --release --locked --quiet --package integration_tests --bin gateway-bench -- $(BENCH)
+
+bench-leshan: build
+	@tools/setup.sh interop
+	@LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/lwm2m-gateway" \
+	 $(CARGO) run --release --locked --quiet --package integration_tests --bin leshan-bench -- $(BENCH)
 
 fuzz:
 	@tools/setup.sh build

@@ -86,6 +86,11 @@ foreign_clients() {
         say "setup: adding paho-mqtt to target/venv: an MQTT client that is not ours"
         target/venv/bin/pip install -q 'paho-mqtt>=2.1,<3' >&2 || fail "paho-mqtt could not be installed. Is there a network?"
     }
+    target/venv/bin/python3 -c 'import DTLSSocket' >/dev/null 2>&1 || {
+        say "setup: adding DTLSSocket to target/venv: DTLS for aiocoap"
+        target/venv/bin/pip install -q 'DTLSSocket>=0.2.3,<0.3' >&2 ||
+            fail "DTLSSocket could not be built. It needs a compiler, Python's headers (python3-dev) and a network."
+    }
     wanted=integration_tests/foreign/package.json
     cmp -s "$wanted" target/node/installed.json || {
         say "setup: installing into target/node what $wanted names: lwm2m-node-lib, MQTT.js"
@@ -117,6 +122,7 @@ if [ "$needs" = interop ]; then
     want mvn maven "fetches Leshan and builds the programs made with it"
     want node nodejs "runs lwm2m-node-lib and MQTT.js"
     want npm npm "fetches them"
+    want aclocal automake "builds DTLSSocket, with which aiocoap speaks DTLS"
 fi
 install_packages
 check_rust

@@ -1,6 +1,6 @@
 """A LwM2M client made with aiocoap, a CoAP implementation that shares nothing with the gateway.
 
-    aiocoap_device.py HOST PORT ENDPOINT
+    aiocoap_device.py HOST PORT ENDPOINT [IDENTITY KEY]      (with a pre-shared key in hex: over DTLS)
 
 It registers, then obeys one command per line on standard input and prints one line per thing that happens:
 
@@ -76,8 +76,10 @@ class Writable(resource.Resource):
 
 
 class Device:
-    def __init__(self, host, port, endpoint):
-        self.base = f"coap://{host}:{port}"
+    def __init__(self, host, port, endpoint, identity=None, key=None):
+        self.base = f"{'coaps' if identity else 'coap'}://{host}:{port}"
+        self.identity = identity
+        self.key = key
         self.endpoint = endpoint
         self.location = []
         self.battery = Battery()
@@ -97,7 +99,13 @@ class Device:
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
             try:
-                self.context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port))
+                transports = ["udp6", "tinydtls"] if self.identity else None
+                self.context = await aiocoap.Context.create_server_context(
+                    site, bind=("127.0.0.1", port), transports=transports
+                )
+                if self.identity:
+                    secret = {"psk": {"hex": self.key}, "client-identity": {"ascii": self.identity}}
+                    self.context.client_credentials.load_from_dict({f"{self.base}/*": {"dtls": secret}})
                 return
             except OSError:
                 if attempt == 9:
@@ -137,8 +145,7 @@ class Device:
 
 
 async def main():
-    host, port, endpoint = sys.argv[1:]
-    device = Device(host, port, endpoint)
+    device = Device(*sys.argv[1:])
     await device.start()
     say("ready")
     loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ mod composites;
 mod formats;
 mod operations;
 mod registration;
+mod restart;
 mod security;
 mod send;
 
