@@ -328,6 +328,9 @@ impl Inner {
     }
 }
 
+/// Bytes of a part that are kept in memory before they are written in order. Small: nearly all state is in the actors' memory anyhow.
+const MEMTABLE: u64 = 4 << 20;
+
 fn open_files(path: &Path) -> Result<Files, OpenError> {
     let foreign = |cause: String| OpenError::Foreign { path: path.into(), cause };
     schema::check_folder(path)?;
@@ -337,7 +340,7 @@ fn open_files(path: &Path) -> Result<Files, OpenError> {
             fjall::Error::Io(error) => OpenError::Io { path: path.into(), error },
             other => foreign(other.to_string()),
         })?;
-    let open = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+    let open = |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE));
     let meta = open("meta").map_err(|error| foreign(error.to_string()))?;
     schema::check_version(path, &meta)?;
     let mut parts = Vec::with_capacity(Part::ALL.len());

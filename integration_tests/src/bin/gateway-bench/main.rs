@@ -9,6 +9,7 @@ mod mqtt;
 mod notifications;
 mod registrations;
 mod report;
+mod restart;
 mod usage;
 
 use baseline::Baseline;
@@ -75,6 +76,8 @@ fn run(extent: Extent) {
     let mut fleet = commands::measure(&mut bench, fleet);
     let storm = registrations::storm(&mut bench);
     registrations::idle(&mut bench, &mut fleet, storm.len());
+    registrations::updates(&mut bench, &mut fleet);
+    restart::measure(&mut bench, &mut fleet);
     println!("{}", bench.report);
     bench.gateway.terminate();
 }

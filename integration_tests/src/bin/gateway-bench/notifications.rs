@@ -7,6 +7,7 @@ use crate::usage::Spent;
 use integration_tests::eventually;
 use simulator::load::{Fleet, Flow};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ const UNDER_WAY: u64 = 400;
 pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet) {
     let observed = bench.extent.observed;
     eprintln!("observing {observed} devices …");
-    observe(&mut bench.mqtt, fleet, observed);
+    observe(&mut bench.mqtt, fleet, 0..observed, &["/3303/0/5700", "/3/0"]);
     assert_eq!(fleet.observations(), 2 * observed, "observations");
     for case in &CASES {
         eprintln!("{} …", case.name);
@@ -47,12 +48,13 @@ pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet) {
     }
 }
 
-fn observe(mqtt: &mut Mqtt, fleet: &mut Fleet, observed: usize) {
+/// Observes these paths of these devices.
+pub(crate) fn observe(mqtt: &mut Mqtt, fleet: &mut Fleet, devices: Range<usize>, paths: &[&str]) {
     let done = AtomicBool::new(false);
     let mut expected = HashSet::new();
-    for index in 0..observed {
-        for (number, path) in ["/3303/0/5700", "/3/0"].into_iter().enumerate() {
-            let id = 2 * index + number;
+    for index in devices {
+        for (number, path) in paths.iter().enumerate() {
+            let id = paths.len() * index + number;
             let command = format!(r#"{{"reqID":{id},"msgType":"observe","data":{{"path":"{path}"}}}}"#);
             mqtt.publish(&format!("lwm2m/{}/dn", fleet.endpoint(index)), command.as_bytes());
             expected.insert(id as u64);

@@ -81,6 +81,27 @@ pub(crate) fn idle(bench: &mut Bench, fleet: &mut Fleet, others: usize) {
     );
 }
 
+/// Updates that say nothing new.
+pub(crate) fn updates(bench: &mut Bench, fleet: &mut Fleet) {
+    eprintln!("updating {} devices …", fleet.len());
+    let commits = commits(bench);
+    let end = Spent::begin(bench.gateway_process, bench.broker_process);
+    let start = Instant::now();
+    fleet.update(Flow { rate: None, window: 100, at_most: PATIENCE }).expect("sockets can be waited for");
+    let spent = end(start.elapsed());
+    let commits = self::commits(bench) - commits;
+    let remark = format!("{}; {commits} commits", lost(&fleet.take_statistics()));
+    bench.report.rate("update", fleet.len() as u64, spent, None, &remark);
+}
+
+/// Batches that the gateway has written to its store.
+fn commits(bench: &Bench) -> u64 {
+    std::thread::sleep(Duration::from_millis(1_500));
+    let (_, text) = bench.gateway.get("/metrics").expect("metrics");
+    let line = text.lines().find_map(|line| line.strip_prefix("lwm2m_gateway_store_commits_total "));
+    line.and_then(|value| value.trim().parse().ok()).expect("a counter")
+}
+
 pub(crate) fn lost(statistics: &simulator::load::Statistics) -> String {
     format!("{} retransmissions, {} unanswered", statistics.retransmissions, statistics.unanswered)
 }

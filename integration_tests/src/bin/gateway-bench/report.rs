@@ -12,12 +12,19 @@ pub(crate) struct Report {
     baseline: Baseline,
     rates: Vec<String>,
     latencies: Vec<String>,
+    durations: Vec<String>,
     memory: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new(baseline: &Baseline) -> Report {
-        Report { baseline: *baseline, rates: Vec::new(), latencies: Vec::new(), memory: Vec::new() }
+        Report {
+            baseline: *baseline,
+            rates: Vec::new(),
+            latencies: Vec::new(),
+            durations: Vec::new(),
+            memory: Vec::new(),
+        }
     }
 
     /// A rate, CPU per message, ratios to the baselines, and the target in microseconds of gateway CPU.
@@ -41,6 +48,12 @@ impl Report {
     pub(crate) fn latency(&mut self, name: &str, latencies: &Latencies) {
         let [half, most, worst] = [0.5, 0.99, 1.0].map(|share| latencies.quantile(share));
         self.latencies.push(format!("| {name} | {} | {half:.1?} | {most:.1?} | {worst:.1?} |", latencies.len()));
+    }
+
+    pub(crate) fn duration(&mut self, name: &str, time: Duration, remark: &str) {
+        let row = format!("| {name} | {:.2} s | {remark} |", time.as_secs_f64());
+        eprintln!("{row}");
+        self.durations.push(row);
     }
 
     pub(crate) fn memory(&mut self, name: &str, resident: u64, devices: usize, added: u64) {
@@ -81,6 +94,8 @@ impl fmt::Display for Report {
         self.rates.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         writeln!(f, "\n| Latency | count | p50 | p99 | max |\n|---|---|---|---|---|")?;
         self.latencies.iter().try_for_each(|row| writeln!(f, "{row}"))?;
+        writeln!(f, "\n| Restart | time | remarks |\n|---|---|---|")?;
+        self.durations.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         writeln!(f, "\n| Memory | devices | RSS of the gateway | per device | target |\n|---|---|---|---|---|")?;
         self.memory.iter().try_for_each(|row| writeln!(f, "{row}"))
     }

@@ -1,4 +1,4 @@
-//! Counts the memory that one call takes at its peak.
+//! Counts memory: what a thread holds, and what one call takes at its peak.
 #![expect(
     unsafe_code,
     reason = "an allocator is unsafe by its interface; this one only counts and passes on to the system's"
@@ -46,7 +46,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Bytes that this thread holds, more than at some fixed moment.
+#[allow(dead_code, reason = "each test file uses its part")]
+pub(crate) fn held() -> isize {
+    HELD.with(Cell::get).0
+}
+
 /// The most bytes that `call` held at one moment, and what it returned.
+#[allow(dead_code, reason = "each test file uses its part")]
 pub(crate) fn peak<T>(call: impl FnOnce() -> T) -> (usize, T) {
     HELD.with(|held| held.set((0, 0)));
     let result = call();

@@ -1,0 +1,44 @@
+//! How long the gateway is away when it is restarted with all its devices.
+
+use crate::Bench;
+use crate::notifications::observe;
+use crate::usage::Process;
+use simulator::load::{Fleet, Flow};
+use std::time::{Duration, Instant};
+
+/// Observes one path of every device of the fleet that has none yet, ends the gateway in order and by force, and starts it again.
+pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet) {
+    let before = fleet.observations();
+    eprintln!("observing {} devices …", fleet.len());
+    for from in (bench.extent.observed..fleet.len()).step_by(2_000) {
+        observe(&mut bench.mqtt, fleet, from..(from + 2_000).min(fleet.len()), &["/3303/0/5700"]);
+    }
+    assert_eq!(fleet.observations() - before, fleet.len() - bench.extent.observed, "observations");
+    // What waits for a moment has been written.
+    std::thread::sleep(Duration::from_secs(2));
+    let ended = Instant::now();
+    bench.gateway.kill();
+    bench.report.duration("kill -9", ended.elapsed(), "");
+    start(bench, fleet, "start after kill -9");
+    let ended = Instant::now();
+    assert!(bench.gateway.terminate().success(), "{}", bench.gateway.log());
+    bench.report.duration("SIGTERM to the end of the process", ended.elapsed(), "");
+    start(bench, fleet, "start after SIGTERM");
+    fleet
+        .update(Flow { rate: None, window: 100, at_most: Duration::from_secs(60) })
+        .expect("sockets can be waited for");
+    assert_eq!(fleet.take_statistics().unanswered, 0, "Updates after the restart");
+}
+
+fn start(bench: &mut Bench, fleet: &Fleet, what: &str) {
+    let begun = Instant::now();
+    bench.gateway.launch();
+    bench.gateway.await_ready();
+    let elapsed = begun.elapsed();
+    let scaled = elapsed.as_secs_f64() * 100_000.0 / fleet.len() as f64;
+    bench.gateway_process = Process::new(bench.gateway.pid());
+    let remark = format!("{} devices of this fleet, one observation each; {scaled:.2} s for 100,000", fleet.len());
+    bench.report.duration(&format!("{what}, to ready"), elapsed, &remark);
+    let resident = bench.gateway_process.resident();
+    bench.report.memory(what, resident, fleet.len(), 0);
+}
