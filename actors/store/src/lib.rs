@@ -11,13 +11,16 @@ mod schema;
 mod sync;
 
 pub use disk::free_bytes;
-pub use schema::SCHEMA;
+pub use schema::{SCHEMA, Schema, Step};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+/// Bytes of a part's newest records that are kept in memory.
+const MEMTABLE: u64 = 8 << 20;
 
 /// When a write is safe from power loss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -71,12 +74,14 @@ pub enum OpenError {
         cause: String,
     },
     /// Written by a newer version.
-    #[error("{path}: written by a newer version (schema {found}, this one knows {known})", known = SCHEMA)]
+    #[error("{path}: written by a newer version (schema {found}, this one knows {known})")]
     Newer {
         /// The folder.
         path: PathBuf,
         /// Its number.
         found: u32,
+        /// The number of this version.
+        known: u32,
     },
     /// The folder cannot be created or read.
     #[error("{path}: {error}")]
@@ -133,11 +138,13 @@ pub struct Options {
     pub durability: Durability,
     /// Free bytes on the disk below which nothing is written any more.
     pub reserve: u64,
+    /// Shape of the records.
+    pub schema: Schema,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { durability: Durability::Group, reserve: 64 << 20 }
+        Options { durability: Durability::Group, reserve: 64 << 20, schema: Schema::CURRENT }
     }
 }
 
@@ -176,7 +183,7 @@ impl Store {
     /// Opens or creates the store in a folder, migrating an older schema, and starts its sync thread.
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
         std::fs::create_dir_all(path).map_err(|error| OpenError::Io { path: path.into(), error })?;
-        let files = open_files(path)?;
+        let files = open_files(path, options.schema)?;
         let inner = Inner {
             path: path.into(),
             options,
@@ -212,14 +219,7 @@ impl Store {
             return Err(WriteError::Full);
         }
         let files = self.inner.files().ok_or_else(|| WriteError::Failed("being reopened".into()))?;
-        let mut write = files.database.batch();
-        for (part, key, value) in batch.changes {
-            let keyspace = files.part(part);
-            match value {
-                Some(value) => write.insert(keyspace, key, value),
-                None => write.remove(keyspace, key),
-            }
-        }
+        let mut write = files.batch_of(batch);
         if self.inner.options.durability == Durability::Each {
             write = write.durability(Some(PersistMode::SyncAll));
         }
@@ -274,6 +274,18 @@ impl Store {
 }
 
 impl Files {
+    fn batch_of(&self, batch: Batch) -> fjall::OwnedWriteBatch {
+        let mut write = self.database.batch();
+        for (part, key, value) in batch.changes {
+            let keyspace = self.part(part);
+            match value {
+                Some(value) => write.insert(keyspace, key, value),
+                None => write.remove(keyspace, key),
+            }
+        }
+        write
+    }
+
     fn part(&self, part: Part) -> &Keyspace {
         &self.parts[part as usize]
     }
@@ -316,7 +328,7 @@ impl Inner {
             *last_look = Instant::now();
             self.look_at_disk();
             if self.files().is_none()
-                && let Ok(files) = open_files(&self.path)
+                && let Ok(files) = open_files(&self.path, self.options.schema)
             {
                 *self.files.write().unwrap_or_else(PoisonError::into_inner) = Some(files);
             }
@@ -328,10 +340,7 @@ impl Inner {
     }
 }
 
-/// Bytes of a part that are kept in memory before they are written in order. Small: nearly all state is in the actors' memory anyhow.
-const MEMTABLE: u64 = 4 << 20;
-
-fn open_files(path: &Path) -> Result<Files, OpenError> {
+fn open_files(path: &Path, schema: Schema) -> Result<Files, OpenError> {
     let foreign = |cause: String| OpenError::Foreign { path: path.into(), cause };
     schema::check_folder(path)?;
     let database =
@@ -340,15 +349,20 @@ fn open_files(path: &Path) -> Result<Files, OpenError> {
             fjall::Error::Io(error) => OpenError::Io { path: path.into(), error },
             other => foreign(other.to_string()),
         })?;
-    let open = |name: &str| database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE));
+    // What a part holds in memory before it goes to a file of its own: records mostly live for less than that.
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+    let open = |name: &str| database.keyspace(name, options);
     let meta = open("meta").map_err(|error| foreign(error.to_string()))?;
-    schema::check_version(path, &meta)?;
+    let found = schema::version(path, &meta)?;
+    schema.check(path, found)?;
     let mut parts = Vec::with_capacity(Part::ALL.len());
     for part in Part::ALL {
         parts.push(open(part.name()).map_err(|error| foreign(error.to_string()))?);
     }
     let parts = parts.try_into().map_err(|_| foreign("parts missing".into()))?;
-    Ok(Files { database, parts })
+    let files = Files { database, parts };
+    schema.migrate(found, &files, &meta).map_err(|error| foreign(error.to_string()))?;
+    Ok(files)
 }
 
 impl Drop for Store {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use store::{Batch, Durability, OpenError, Options, Part, Store, WriteError};
+use store::{Batch, Durability, OpenError, Options, Part, SCHEMA, Schema, Step, Store, WriteError};
 
 fn open(path: &Path) -> Store {
     Store::open(path, Options { reserve: 0, ..Options::default() }).unwrap()
@@ -23,7 +23,7 @@ fn all(store: &Store, part: Part, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 fn records_come_back_in_order_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     for durability in [Durability::Group, Durability::Each] {
-        let store = Store::open(folder.path(), Options { durability, reserve: 0 }).unwrap();
+        let store = Store::open(folder.path(), Options { durability, reserve: 0, ..Options::default() }).unwrap();
         let mut batch = Batch::new();
         batch.put(Part::Outbox, *b"b2", *b"two").put(Part::Outbox, *b"b1", *b"one").put(Part::Commands, *b"b1", *b"c");
         store.write(batch).unwrap();
@@ -114,4 +114,61 @@ fn copy_tree(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Observations get a longer value.
+const LENGTHEN: Step = |part, key, value, changes| {
+    if part == Part::Observations {
+        changes.put(part, key, [value, b"+"].concat());
+    }
+};
+
+/// Commands move to another key.
+const RENAME: Step = |part, key, value, changes| {
+    if part == Part::Commands {
+        changes.remove(part, key).put(part, [b"new ", key].concat(), value);
+    }
+};
+
+fn open_as(path: &Path, number: u32, steps: &'static [Step]) -> Result<Store, OpenError> {
+    Store::open(path, Options { schema: Schema { number, steps }, reserve: 0, ..Options::default() })
+}
+
+#[test]
+fn older_records_are_migrated_step_by_step() {
+    for at_once in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut batch = Batch::new();
+        batch.put(Part::Observations, *b"o", *b"1").put(Part::Commands, *b"c", *b"2").put(Part::Outbox, *b"x", *b"3");
+        store.write(batch).unwrap();
+        drop(store);
+        if !at_once {
+            drop(open_as(folder.path(), SCHEMA + 1, &[LENGTHEN]).unwrap());
+        }
+        let store = open_as(folder.path(), SCHEMA + 2, &[LENGTHEN, RENAME]).unwrap();
+        assert_eq!(all(&store, Part::Observations, b""), [(b"o".to_vec(), b"1+".to_vec())], "{at_once}");
+        assert_eq!(all(&store, Part::Commands, b""), [(b"new c".to_vec(), b"2".to_vec())], "{at_once}");
+        assert_eq!(all(&store, Part::Outbox, b""), [(b"x".to_vec(), b"3".to_vec())], "{at_once}");
+        drop(store);
+        // Nothing is done twice, and there is no way back.
+        let store = open_as(folder.path(), SCHEMA + 2, &[LENGTHEN, RENAME]).unwrap();
+        assert_eq!(all(&store, Part::Observations, b""), [(b"o".to_vec(), b"1+".to_vec())], "{at_once}");
+        drop(store);
+        let older = open_as(folder.path(), SCHEMA + 1, &[LENGTHEN]);
+        assert!(matches!(older, Err(OpenError::Newer { found, .. }) if found == SCHEMA + 2), "{older:?}");
+    }
+}
+
+#[test]
+fn a_store_without_a_way_to_the_present_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut batch = Batch::new();
+    batch.put(Part::Outbox, *b"x", *b"3");
+    store.write(batch).unwrap();
+    drop(store);
+    let newer = open_as(folder.path(), SCHEMA + 2, &[RENAME]);
+    assert!(matches!(newer, Err(OpenError::Foreign { .. })), "{newer:?}");
+    assert_eq!(all(&open(folder.path()), Part::Outbox, b""), [(b"x".to_vec(), b"3".to_vec())]);
 }
