@@ -137,7 +137,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let transports = sockets.iter().map(|(_, transport, ..)| transport.clone()).collect();
     let (identities, store) = (settings.identities, settings.store);
     let journal = match &store {
-        Some(store) => Some(DeviceJournal::new(store.clone(), places).map_err(StartError::Store)?),
+        Some(store) => Some(DeviceJournal::new(store.clone(), places, clock::now()).map_err(StartError::Store)?),
         None => None,
     };
     let (directory, restoration) = restoration::read(journal.as_deref(), count).map_err(StartError::Store)?;
@@ -198,7 +198,8 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let secure_listeners = listeners[settings.udp.len()..].to_vec();
     let _ = shared.listeners.set(listeners);
     health.listeners_bound();
-    let handle = Handle { health, registry, secure_listeners };
+    let threads = arbiters.iter().map(Arbiter::handle).collect();
+    let handle = Handle { health, registry, secure_listeners, threads };
     Ok(Gateway { handle, shared, intake, bridge, local_addresses, arbiters, failed })
 }
 
@@ -285,6 +286,8 @@ pub struct Handle {
     pub(crate) health: Arc<Health>,
     pub(crate) registry: Addr<Registry>,
     secure_listeners: Vec<Addr<Listener>>,
+    /// Where the actors live.
+    threads: Arc<[ArbiterHandle]>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -297,6 +300,29 @@ impl Handle {
     /// What is up.
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// Whether every thread of the actors answers within this time: none is stuck. (An essential actor that is gone is reported by
+    /// [`Gateway::failed`].)
+    pub async fn is_responsive(&self, patience: Duration) -> bool {
+        let mut answers = Vec::new();
+        for thread in self.threads.iter() {
+            let (tell, told) = oneshot::channel();
+            thread.spawn_fn(move || {
+                // Nobody waits any more: it took too long.
+                let _ = tell.send(());
+            });
+            answers.push(told);
+        }
+        let all = async {
+            for answer in answers {
+                if answer.await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(patience, all).await.unwrap_or(false)
     }
 
     /// New credentials and certificates for a DTLS listener, counted from 0 in the order of the settings. Associations stay, but for those whose

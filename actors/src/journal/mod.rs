@@ -5,6 +5,8 @@
 //! number that is lost does no harm, since older than the device's is all that it has to be. For a lost renewal see [`restore`].
 pub(crate) mod record;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use record::Place;
 pub(crate) use restore::Stored;
@@ -85,8 +87,7 @@ impl Turn {
 
 impl DeviceJournal {
     /// A journal in an open store; `places` are the listeners by number.
-    pub(crate) fn new(store: Store, places: Vec<Place>) -> Result<Arc<DeviceJournal>, WriteError> {
-        let now = clock::now();
+    pub(crate) fn new(store: Store, places: Vec<Place>, now: Now) -> Result<Arc<DeviceJournal>, WriteError> {
         let marks = restore::marks(&store)?;
         let lazy = Lazy { waiting: HashMap::new(), flushed: now.instant, marks, closed: false, known: now };
         Ok(Arc::new(DeviceJournal { store, places, lazy: Mutex::new(lazy), order: RwLock::new(()) }))

@@ -67,7 +67,14 @@ impl DeviceJournal {
         for (endpoint, pieces) in devices {
             let ids: Vec<u64> = pieces.observations.iter().map(|observation| observation.id).collect();
             match self.assemble(now, &endpoint, pieces, marks) {
-                Some(stored) => restored.push(stored),
+                Some((stored, certain)) => {
+                    // Nor must the next end of the process forget it.
+                    if !certain {
+                        let clock = Clock { expires: stored.snapshot.expires, shift: marks.shift };
+                        tidying.put(Part::Registrations, Kind::Clock.key(&endpoint), encode(&clock));
+                    }
+                    restored.push(stored);
+                }
                 // Left over from a registration that is no more, or whose record was put aside.
                 None => {
                     for kind in [Kind::Home, Kind::Clock, Kind::Attributes] {
@@ -87,7 +94,8 @@ impl DeviceJournal {
         Ok(restored)
     }
 
-    fn assemble(&self, now: Now, endpoint: &str, pieces: Pieces, marks: Marks) -> Option<Stored> {
+    /// A device, and whether its lifetime is what was stored.
+    fn assemble(&self, now: Now, endpoint: &str, pieces: Pieces, marks: Marks) -> Option<(Stored, bool)> {
         let Pieces { registration, home, clock, pmax, observations } = pieces;
         let registration = Arc::new(registration?);
         let home = home.unwrap_or(Home {
@@ -97,10 +105,11 @@ impl DeviceJournal {
             local: None,
         });
         let lifetime = registration.lifetime.as_secs_f64();
-        let mut expires = clock.map_or(now.unix + lifetime, |clock| clock.expires + marks.shift - clock.shift);
-        if !marks.clean && expires >= marks.flushed {
+        let stored = clock.map_or(now.unix + lifetime, |clock| clock.expires + marks.shift - clock.shift);
+        let mut expires = stored;
+        if !marks.clean && stored >= marks.flushed {
             let last_renewal = marks.flushed + INTERVAL.as_secs_f64();
-            expires = expires.max(last_renewal + lifetime);
+            expires = stored.max(last_renewal + lifetime);
         }
         let listener = self.listener_of(home.place).unwrap_or_else(|| {
             ListenerGone { endpoint }.emit();
@@ -108,7 +117,7 @@ impl DeviceJournal {
         });
         let address = Address { socket: home.socket, listener, association: home.association };
         let snapshot = Snapshot { registration, address, expires, pmax, observations, commands: Vec::new() };
-        Some(Stored { snapshot, local: home.local })
+        Some((Stored { snapshot, local: home.local }, expires <= stored && clock.is_some()))
     }
 
     /// The present number of a listener: the one bound there, else one of the same kind.
