@@ -9,6 +9,7 @@ use actors::Identities;
 use lwm2m::catalog::Catalog;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 /// Starts the gateway and serves until a signal ends it or something essential fails.
@@ -35,6 +36,9 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
     let Assembly { mut gateway, catalog, identities, .. } = assembly;
     let mut state = State { configuration, environment, catalog, watch, credentials_watch, identities, logging };
     let handle = gateway.handle();
+    if let Some(period) = signals::watchdog_period() {
+        actix_rt::spawn(give_signs_of_life(gateway.handle(), period));
+    }
     tokio::pin!(http);
     let exit = loop {
         tokio::select! {
@@ -74,6 +78,19 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
         () = second_signal(&mut signals) => {
             log::warn!("second signal: ended without draining");
             Exit::Internal
+        }
+    }
+}
+
+/// Feeds the watchdog of the service manager as long as all threads of the actors answer, to the very end of the process.
+async fn give_signs_of_life(handle: actors::Handle, period: Duration) {
+    let mut ticks = tokio::time::interval(period / 3);
+    loop {
+        ticks.tick().await;
+        if handle.health().is_draining() || handle.is_responsive(period / 3).await {
+            signals::tell_alive();
+        } else {
+            log::error!("a thread of the gateway does not answer; the watchdog is not fed");
         }
     }
 }

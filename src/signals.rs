@@ -1,5 +1,6 @@
 //! Signals and the service manager.
 use std::io;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
@@ -45,6 +46,16 @@ impl Signals {
 /// Tells the service manager, if there is one, that the gateway serves.
 pub(crate) fn tell_ready() {
     tell(&[sd_notify::NotifyState::Ready]);
+}
+
+/// How long the service manager waits for a sign of life, if it does.
+pub(crate) fn watchdog_period() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// Tells the service manager that the gateway works.
+pub(crate) fn tell_alive() {
+    tell(&[sd_notify::NotifyState::Watchdog]);
 }
 
 /// Tells the service manager that the gateway is about to end.

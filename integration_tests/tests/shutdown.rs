@@ -1,6 +1,8 @@
 //! How the process ends and comes back: SIGTERM, SIGINT, a crash.
 use integration_tests::World;
 use integration_tests::datagram::Kind;
+use integration_tests::{Broker, Gateway, PATIENCE, Settings};
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -39,4 +41,34 @@ fn what_was_answered_before_the_end_is_published() {
     for sequence in 1..=50 {
         assert_eq!(world.application.message("ep1", "notify").json["seqNum"], sequence);
     }
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let broker = Broker::start();
+    let mut gateway = Gateway::prepare(&broker.url(), &Settings::default());
+    let path = gateway.folder().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = |word: &str| {
+        let mut buffer = [0; 1024];
+        for _ in 0..100 {
+            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("waiting for {word}: {error}"));
+            if String::from_utf8_lossy(&buffer[..length]).lines().any(|line| line == word) {
+                return;
+            }
+        }
+        panic!("{word} never came");
+    };
+    gateway.environment("NOTIFY_SOCKET", &path.display().to_string());
+    gateway.environment("WATCHDOG_USEC", "600000");
+    gateway.launch();
+    heard("READY=1");
+    heard("WATCHDOG=1");
+    heard("WATCHDOG=1");
+    gateway.hang_up();
+    heard("RELOADING=1");
+    heard("READY=1");
+    assert_eq!(gateway.terminate().code(), Some(0), "{}", gateway.log());
+    heard("STOPPING=1");
 }
