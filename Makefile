@@ -3,7 +3,7 @@ SHELL := /bin/sh
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 CARGO ?= cargo
 
-.PHONY: help run build test interop bench bench-leshan fuzz format lint package clean
+.PHONY: help run build test interop bench bench-leshan bench-parts fuzz format lint package clean
 
 help:
 	@echo "make run      see it work: gateway, built-in broker, three simulated devices; Ctrl-C ends it"
@@ -11,6 +11,7 @@ help:
 	@echo "make interop  tests with Leshan, aiocoap, libcoap, lwm2m-node-lib, other brokers and MQTT clients; writes docs/interop.md"
 	@echo "make bench    what messages, commands and idle devices cost, against mosquitto"
 	@echo "make bench-leshan  the same load on the gateway and on Leshan's server library"
+	@echo "make bench-parts  what single parts cost: a datagram, a body in each format, a message"
 	@echo "make fuzz     every fuzz target for a minute (SECONDS=n for another time); needs a nightly compiler"
 	@echo "make build    the release executable: target/release/lwm2m-gateway"
 	@echo "make package  target/package/lwm2m-gateway-VERSION-ARCH.tar.gz"
@@ -48,6 +49,11 @@ bench-leshan: build
 	@tools/setup.sh interop
 	@LWM2M_GATEWAY_BIN="$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/lwm2m-gateway" \
 	 $(CARGO) run --release --locked --quiet --package integration_tests --bin leshan-bench -- $(BENCH)
+
+bench-parts:
+	@tools/setup.sh build
+	@$(CARGO) bench --locked --quiet -p coap -p lwm2m -p contract --benches -- --warm-up-time 1 --measurement-time 2 >/dev/null
+	@tools/bench_parts.py
 
 fuzz:
 	@tools/setup.sh build

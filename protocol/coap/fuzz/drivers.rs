@@ -201,3 +201,39 @@ pub fn blocks(data: &[u8]) {
     }
     subject.finish();
 }
+
+/// Options and payload of a request and of a response: whatever is read can be read out by every accessor, is written as it was meant, and is
+/// answered by a peer and to a stranger.
+pub fn options(data: &[u8]) {
+    for head in [[0x41, 0x02, 0x12, 0x34, 9], [0x51, 0x05, 0x12, 0x35, 9], [0x41, 0x45, 0x12, 0x36, 9]] {
+        let datagram = [&head[..], data].concat();
+        let Ok(message) = Message::decode(&datagram) else { continue };
+        let (number, value) = (message.options().map(|(number, _)| number).last(), message.value(option::URI_PATH));
+        assert!(
+            value.is_none_or(|value| value.len() <= data.len())
+                && number.is_none_or(|number| message.value(number).is_some())
+        );
+        for uint in [message.observe(), message.uint(option::SIZE1, 4), message.uint(option::NO_RESPONSE, 1)] {
+            assert!(uint.is_none() || !data.is_empty());
+        }
+        for block in [message.block1(), message.block2()].into_iter().flatten() {
+            assert_eq!(Block::from_uint(block.to_uint()), block);
+        }
+        assert!(message.uri_path().len() + message.uri_query().len() <= data.len());
+        let _numbers = (message.content_format(), message.accept(), message.method());
+        let written = message.encode();
+        let again = Message::decode(&written).expect("what is written is well-formed");
+        assert_eq!(again.encode(), written);
+        let same = message.options().map(|(number, values)| (number, values.map(<[u8]>::to_vec).collect::<Vec<_>>()));
+        let options: Vec<_> =
+            again.options().map(|(number, values)| (number, values.map(<[u8]>::to_vec).collect())).collect();
+        assert_eq!(same.collect::<Vec<_>>(), options);
+        assert_eq!(again.payload(), message.payload());
+        if let Some(answer) = stranger::respond(&message) {
+            Message::decode(&answer).expect("what is answered is well-formed");
+        }
+        let mut subject = Subject::new();
+        subject.receive(&datagram);
+        subject.finish();
+    }
+}

@@ -1,13 +1,23 @@
-//! One bound on the memory of unfinished bodies, shared by all peers.
+//! Bounds on the memory that all peers take together: unfinished bodies, and answers that are remembered for repetitions.
 //!
-//! The bytes live here and not with their transfers: when the budget is used up, the body that rested longest is thrown away at once, whichever
+//! The bytes of bodies live here and not with their transfers: when the budget is used up, the body that rested longest is thrown away at once, whichever
 //! peer it belongs to, and its transfer finds out when it goes on.
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A number of bytes that many peers draw on. Clones share it.
+/// A number of bytes that many peers draw on for unfinished bodies, and a quarter as much for what they remember of messages seen lately.
+/// Clones share it.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Mutex<Pool>>);
+pub struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pool: Mutex<Pool>,
+    /// Bytes that the de-duplication of all peers takes.
+    remembered: AtomicUsize,
+    remembered_max: AtomicUsize,
+}
 
 /// All unfinished bodies.
 #[derive(Debug)]
@@ -22,7 +32,11 @@ struct Pool {
 impl Budget {
     /// At most `limit` bytes together.
     pub fn new(limit: usize) -> Budget {
-        Budget(Arc::new(Mutex::new(Pool { limit, used: 0, last_turn: 0, bodies: BTreeMap::new() })))
+        Budget(Arc::new(Shared {
+            pool: Mutex::new(Pool { limit, used: 0, last_turn: 0, bodies: BTreeMap::new() }),
+            remembered: AtomicUsize::new(0),
+            remembered_max: AtomicUsize::new(limit / 4),
+        }))
     }
     /// Bytes in use now.
     pub fn used(&self) -> usize {
@@ -37,6 +51,23 @@ impl Budget {
         let mut pool = self.pool();
         pool.limit = limit;
         pool.make_room(0);
+        self.0.remembered_max.store(limit / 4, Ordering::Relaxed);
+    }
+    /// Bytes that peers remember for repetitions now.
+    pub fn remembered(&self) -> usize {
+        self.0.remembered.load(Ordering::Relaxed)
+    }
+    /// Peers remember more than they may: each is to keep only its latest messages.
+    pub(crate) fn is_forgetful(&self) -> bool {
+        self.remembered() > self.0.remembered_max.load(Ordering::Relaxed)
+    }
+    /// A peer that remembered `before` bytes now remembers `after`.
+    pub(crate) fn remember(&self, before: u32, after: u32) {
+        // Wraps where it falls; the sum of all peers is never negative.
+        let change = (after as usize).wrapping_sub(before as usize);
+        if change != 0 {
+            self.0.remembered.fetch_add(change, Ordering::Relaxed);
+        }
     }
     /// A body of nothing yet.
     pub(crate) fn open(&self) -> Body {
@@ -45,7 +76,7 @@ impl Budget {
 
     /// A panic in another thread leaves the pool as it was before the call that panicked, or with less room than there is.
     fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

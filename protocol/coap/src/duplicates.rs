@@ -2,11 +2,14 @@
 //!
 //! A message counts as a repetition if its id was seen within its lifetime **and** its bytes are the same. The same id with other
 //! bytes is a new message: a device that restarts begins with the same ids again and must be able to register.
+use crate::Budget;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Bytes of remembered answers per peer; beyond it the oldest entries go.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+const ANSWER_BYTES_MAX: u32 = 16 * 1024;
+/// Messages that a peer remembers when all of them together remember too much: enough for the repetitions of one that is alone in the line.
+pub(crate) const FEW: usize = 8;
 
 /// What a repetition of a message is answered with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +46,9 @@ pub(crate) struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates {
     entries: VecDeque<Entry>,
-    answer_bytes: usize,
+    answer_bytes: u32,
+    /// What the budget shared with other peers knows of.
+    accounted: u32,
 }
 
 impl Duplicates {
@@ -90,6 +95,17 @@ impl Duplicates {
         }
     }
 
+    /// Tells the budget how much is remembered now.
+    pub(crate) fn account(&mut self, budget: &Budget) {
+        let bytes = self.entries.len() as u32 * size_of::<Entry>() as u32 + self.answer_bytes;
+        budget.remember(std::mem::replace(&mut self.accounted, bytes), bytes);
+    }
+
+    /// Nothing is remembered any more.
+    pub(crate) fn close(&mut self, budget: &Budget) {
+        budget.remember(std::mem::take(&mut self.accounted), 0);
+    }
+
     /// As if the message had never come.
     pub(crate) fn forget(&mut self, seen: Seen) {
         if let Some(at) = self.entries.iter().rposition(|entry| entry.seen() == seen) {
@@ -114,7 +130,7 @@ impl Entry {
     fn seen(&self) -> Seen {
         Seen { id: self.id, fingerprint: self.fingerprint }
     }
-    fn bytes(&self) -> usize {
-        self.datagram.as_ref().map_or(0, |datagram| datagram.len())
+    fn bytes(&self) -> u32 {
+        self.datagram.as_ref().map_or(0, |datagram| datagram.len() as u32)
     }
 }

@@ -13,7 +13,7 @@ mod server;
 
 pub(crate) use server::refusal;
 
-use crate::duplicates::{Answer, Duplicates, Seen};
+use crate::duplicates::{self, Answer, Duplicates, Seen};
 use crate::exchange::Exchange;
 use crate::incoming::Server;
 use crate::message::empty;
@@ -372,7 +372,9 @@ impl Peer {
             true => (transmission.exchange_lifetime(), Answer::Pending),
             false => (transmission.non_lifetime(), Answer::Silence),
         };
-        self.duplicates.insert(now, seen, lifetime, answer, self.config.duplicates_max());
+        let max = self.config.duplicates_max();
+        let max = if self.config.bodies.is_forgetful() { max.min(duplicates::FEW) } else { max };
+        self.duplicates.insert(now, seen, lifetime, answer, max);
         match message.code().is_request() {
             true => self.handle_request(now, message),
             false => self.handle_response(now, seen, message),
@@ -410,8 +412,9 @@ impl Peer {
         self.server.get_or_insert_default()
     }
 
-    /// What is empty takes no memory.
+    /// What is empty takes no memory, and what is remembered is accounted for.
     fn tidy(&mut self) {
+        self.duplicates.account(&self.config.bodies);
         if self.server.as_ref().is_some_and(|server| server.is_empty()) {
             self.server = None;
         }
@@ -421,5 +424,11 @@ impl Peer {
         if self.observations.is_empty() && self.observations.capacity() > 0 {
             self.observations = Vec::new();
         }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.duplicates.close(&self.config.bodies);
     }
 }

@@ -99,7 +99,7 @@ pub struct Config {
     pub blockwise: Blockwise,
     /// How many message ids one peer's de-duplication remembers; the oldest is forgotten first. 0 = the default (64).
     pub duplicates_max: usize,
-    /// Memory that the unfinished bodies of all peers that share it may take together.
+    /// Memory that the unfinished bodies of all peers that share it may take together, and what they remember of messages seen lately.
     pub bodies: Budget,
 }
 

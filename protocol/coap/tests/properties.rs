@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test may panic")]
 mod common;
 #[path = "../fuzz/drivers.rs"]
-#[allow(clippy::expect_used, unreachable_pub, reason = "a test may panic")]
+#[allow(dead_code, clippy::expect_used, unreachable_pub, reason = "a test may panic")]
 mod drivers;
 use coap::{Code, ExchangeId, Kind, Message, Method, Output, Response, Urgency};
 use common::*;

@@ -1,6 +1,6 @@
 //! RFC 7252 §3 and §4: message format and the message layer.
 mod common;
-use coap::{Code, Config, Kind, Message, Method, Output, Response, Transmission, Urgency};
+use coap::{Budget, Code, Config, Kind, Message, Method, Output, Response, Transmission, Urgency};
 use common::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -178,6 +178,33 @@ fn bytes_of_remembered_answers_are_bounded() {
     assert_eq!(datagrams(&bench.receive(&requests[25])).len(), 1);
     assert_eq!(bench.counters().duplicates, 2);
     incoming(&bench.receive(&requests[20]));
+}
+
+/// C-023: all peers together remember a quarter of the shared budget; beyond it each keeps its latest eight messages, and what a peer took
+/// is given back with it.
+#[test]
+fn memory_of_duplicates_is_bounded_over_all_peers() {
+    let bodies = Budget::new(40_000);
+    let mut benches: Vec<Bench> =
+        (0..20).map(|_| Bench::with(Config { bodies: bodies.clone(), ..Config::default() })).collect();
+    let mut last = Vec::new();
+    for _ in 0..64 {
+        last.clear();
+        for bench in &mut benches {
+            let mut message = bench.message(Kind::Confirmable, Code(8), b"token");
+            message.add_option(option::URI_PATH, b"x".as_slice());
+            assert_eq!(only(&bench.receive(&message)).code(), Code::METHOD_NOT_ALLOWED);
+            last.push(message);
+        }
+    }
+    // Ten thousand, and what twenty times eight messages take.
+    assert!((8_000..25_000).contains(&bodies.remembered()), "{}", bodies.remembered());
+    for (bench, message) in benches.iter_mut().zip(&last) {
+        bench.receive(message);
+        assert_eq!(bench.counters().duplicates, 1, "the latest is remembered");
+    }
+    drop(benches);
+    assert_eq!(bodies.remembered(), 0);
 }
 
 /// C-015
