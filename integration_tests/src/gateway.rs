@@ -177,6 +177,11 @@ impl Gateway {
         self.signal("-HUP");
     }
 
+    /// SIGTERM.
+    pub fn ask_to_end(&self) {
+        self.signal("-TERM");
+    }
+
     /// SIGTERM, and waits for the end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal("-TERM");

@@ -138,6 +138,35 @@ fn a_device_that_rebooted_meanwhile_begins_anew() {
 }
 
 #[test]
+fn what_is_with_a_device_may_finish_before_the_end_and_nothing_is_begun() {
+    let mut world = World::with(&[("runtime.drain_timeout", "\"30s\"")]);
+    let device = world.device("ep1");
+    let request = world.command(&device, &read(1));
+    world.gateway.ask_to_end();
+    world.gateway.await_log(&["draining"]);
+    device.answer(&request, "2.05", &[], "v");
+    let message = world.application.answer("ep1");
+    assert_eq!((&message.json["reqID"], message.data("code")), (&json!(1), &json!("2.05")), "{}", message.json);
+    assert_eq!(world.gateway.await_end().code(), Some(0), "{}", world.gateway.log());
+    device.expect_quiet();
+    world.gateway.launch();
+    world.gateway.await_ready();
+    world.round_trip(&device, &read(2), "2.05", &[], "v");
+}
+
+#[test]
+fn a_device_that_does_not_answer_does_not_hold_up_the_end() {
+    let mut world = World::with(&[("runtime.drain_timeout", "\"2s\"")]);
+    let device = world.device("ep1");
+    world.command(&device, &read(1));
+    assert_eq!(world.gateway.terminate().code(), Some(0), "{}", world.gateway.log());
+    device.discard();
+    world.gateway.launch();
+    world.gateway.await_ready();
+    assert_eq!(device.update(&[], "").code_text(), "2.04");
+}
+
+#[test]
 fn updates_do_not_cost_a_commit_each() {
     let mut world = World::start();
     let device = world.device("ep1");

@@ -65,6 +65,7 @@ fn run(extent: Extent) {
     let broker_process = Process::new(broker.pid());
     eprintln!("baselines …");
     let baseline = Baseline::measure(&mut mqtt, &broker_process, extent.time);
+    let empty = restart::empty(&broker.url());
     eprintln!("gateway …");
     let gateway = Gateway::start(&broker.url(), &settings());
     let gateway_process = Process::new(gateway.pid());
@@ -77,7 +78,7 @@ fn run(extent: Extent) {
     let storm = registrations::storm(&mut bench);
     registrations::idle(&mut bench, &mut fleet, storm.len());
     registrations::updates(&mut bench, &mut fleet);
-    restart::measure(&mut bench, &mut fleet);
+    restart::measure(&mut bench, &mut fleet, storm.len(), empty);
     println!("{}", bench.report);
     bench.gateway.terminate();
 }

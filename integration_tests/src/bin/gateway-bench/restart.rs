@@ -3,11 +3,25 @@
 use crate::Bench;
 use crate::notifications::observe;
 use crate::usage::Process;
+use integration_tests::Gateway;
 use simulator::load::{Fleet, Flow};
 use std::time::{Duration, Instant};
 
+/// Time from the start to ready without any device.
+pub(crate) fn empty(server: &str) -> Duration {
+    let mut gateway = Gateway::prepare(server, &crate::settings());
+    let begun = Instant::now();
+    gateway.launch();
+    gateway.await_ready();
+    let elapsed = begun.elapsed();
+    gateway.terminate();
+    elapsed
+}
+
 /// Observes one path of every device of the fleet that has none yet, ends the gateway in order and by force, and starts it again.
-pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet) {
+pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet, others: usize, empty: Duration) {
+    let devices = fleet.len() + others;
+    bench.report.duration("start without devices, to ready", empty, "");
     let before = fleet.observations();
     eprintln!("observing {} devices …", fleet.len());
     for from in (bench.extent.observed..fleet.len()).step_by(2_000) {
@@ -19,26 +33,26 @@ pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet) {
     let ended = Instant::now();
     bench.gateway.kill();
     bench.report.duration("kill -9", ended.elapsed(), "");
-    start(bench, fleet, "start after kill -9");
+    start(bench, devices, empty, "start after kill -9");
     let ended = Instant::now();
     assert!(bench.gateway.terminate().success(), "{}", bench.gateway.log());
     bench.report.duration("SIGTERM to the end of the process", ended.elapsed(), "");
-    start(bench, fleet, "start after SIGTERM");
+    start(bench, devices, empty, "start after SIGTERM");
     fleet
         .update(Flow { rate: None, window: 100, at_most: Duration::from_secs(60) })
         .expect("sockets can be waited for");
     assert_eq!(fleet.take_statistics().unanswered, 0, "Updates after the restart");
 }
 
-fn start(bench: &mut Bench, fleet: &Fleet, what: &str) {
+fn start(bench: &mut Bench, devices: usize, empty: Duration, what: &str) {
     let begun = Instant::now();
     bench.gateway.launch();
     bench.gateway.await_ready();
     let elapsed = begun.elapsed();
-    let scaled = elapsed.as_secs_f64() * 100_000.0 / fleet.len() as f64;
+    let scaled = elapsed.saturating_sub(empty).as_secs_f64() * 100_000.0 / devices as f64;
     bench.gateway_process = Process::new(bench.gateway.pid());
-    let remark = format!("{} devices of this fleet, one observation each; {scaled:.2} s for 100,000", fleet.len());
+    let remark = format!("{devices} devices; {scaled:.2} s more for each 100,000");
     bench.report.duration(&format!("{what}, to ready"), elapsed, &remark);
     let resident = bench.gateway_process.resident();
-    bench.report.memory(what, resident, fleet.len(), 0);
+    bench.report.memory(what, resident, 0, 0);
 }
