@@ -55,14 +55,14 @@ fn ets_103_deregistration() {
 
 #[test]
 fn ets_104_registration_update_trigger() {
-    let lab = Lab::with(&[ALL_UPDATES], reference("ets104").lifetime(6));
-    sleep(4);
+    let lab = Lab::with(&[ALL_UPDATES], reference("ets104").lifetime(10));
+    sleep(5);
     lab.expect("2.04", "execute", &json!({"path": "/1/0/8"}));
     lab.wait("the trigger", |event| matches!(event, Event::Executed { .. }).then_some(()));
     lab.update(Update::default()).expect("the update is accepted");
     lab.message("update");
     // Beyond the end of the first lifetime, well before the end of the second.
-    sleep(3);
+    sleep(6);
     assert_eq!(lab.value("/3/0/0"), "Open Mobile Alliance");
 }
 
@@ -84,15 +84,15 @@ fn ets_105_discarded_register_update() {
 
 #[test]
 fn ets_107_extending_the_lifetime() {
-    let lab = Lab::with(&[ALL_UPDATES], reference("ets107").lifetime(3));
-    lab.write("/1/0/1", "Integer", &json!(8));
-    lab.update(Update::default().lifetime(8)).expect("the update is accepted");
-    assert_eq!(lab.message("update").data("lt"), 8);
-    sleep(5);
+    let lab = Lab::with(&[ALL_UPDATES], reference("ets107").lifetime(8));
+    lab.write("/1/0/1", "Integer", &json!(12));
+    lab.update(Update::default().lifetime(12)).expect("the update is accepted");
+    assert_eq!(lab.message("update").data("lt"), 12);
+    sleep(7);
     lab.update(Update::default()).expect("the update is accepted");
-    assert_eq!(lab.message("update").data("lt"), 8, "an update without parameters changes nothing");
-    sleep(5);
-    assert_eq!(lab.value("/1/0/1"), 8);
+    assert_eq!(lab.message("update").data("lt"), 12, "an update without parameters changes nothing");
+    sleep(7);
+    assert_eq!(lab.value("/1/0/1"), 12);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn ets_108_turn_on_queue_mode() {
 
 #[test]
 fn ets_109_behaviour_in_queue_mode() {
-    let window = ("lwm2m.qmode_time_window", "\"1s\"");
+    let window = ("lwm2m.qmode_time_window", "\"3s\"");
     let lab = Lab::with(&[EVENTS, window], reference("ets109").queue_mode());
     lab.event("asleep");
     lab.device.sleep();

@@ -251,3 +251,38 @@ proptest! {
         }
     }
 }
+
+/// Object lists and Discover answers that grow fastest in memory for their size.
+fn expanding_links(size: usize) -> [Vec<u8>; 5] {
+    let repeat = |text: &dyn Fn(usize) -> String| {
+        let mut body = String::new();
+        for at in 0.. {
+            let next = text(at);
+            if body.len() + next.len() > size {
+                break;
+            }
+            body += &next;
+        }
+        body.into_bytes()
+    };
+    [
+        repeat(&|at| format!("</{}>,", at % 65_535)),
+        repeat(&|_| "<>,".to_owned()),
+        repeat(&|at| format!("</{}/{}>,", at % 7, at % 65_535)),
+        [b"</3>".to_vec(), repeat(&|_| ";a".to_owned())].concat(),
+        [b"</>;rt=\"oma.lwm2m\";ct=\"".to_vec(), repeat(&|_| "0 ".to_owned()), b"\"".to_vec()].concat(),
+    ]
+}
+
+#[test]
+fn links_take_memory_by_their_size() {
+    for size in [1000, 30_000, 1_000_000] {
+        for body in expanding_links(size) {
+            let beginning = String::from_utf8_lossy(&body[..40]).into_owned();
+            let (list, _) = allocations::peak(|| lwm2m::link::parse_object_list(&body));
+            let (discover, _) = allocations::peak(|| lwm2m::link::parse_discover(&body, Path::ROOT, &[]));
+            let most = 16 * body.len() + CONSTANT;
+            assert!(list <= most && discover <= most, "{beginning}: {list} and {discover} bytes for {}", body.len());
+        }
+    }
+}

@@ -2,6 +2,10 @@
 use super::LinkError;
 use std::borrow::Cow;
 
+/// Links, and attributes of all links together, beyond which a list is refused: no device has so many, and each costs far more memory than
+/// the few bytes that name it.
+const MOST: usize = 65_536;
+
 /// Name, and value without quotes and escapes if there is one.
 pub type Attribute<'a> = (&'a str, Option<Cow<'a, str>>);
 
@@ -31,13 +35,14 @@ impl Link<'_> {
 pub fn parse_links(payload: &[u8]) -> Result<Vec<Link<'_>>, LinkError> {
     let text =
         std::str::from_utf8(payload).map_err(|error| LinkError { reason: "not UTF-8", offset: error.valid_up_to() })?;
-    let mut parser = Parser { text, at: 0 };
+    let mut parser = Parser { text, at: 0, attributes: 0 };
     let mut links = Vec::new();
     loop {
         parser.skip_blanks();
         match parser.peek() {
             None => return Ok(links),
             Some(b',') => parser.at += 1,
+            Some(_) if links.len() == MOST => return Err(parser.error("too many links")),
             Some(_) => links.push(parser.link()?),
         }
     }
@@ -46,6 +51,8 @@ pub fn parse_links(payload: &[u8]) -> Result<Vec<Link<'_>>, LinkError> {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// How many there were so far.
+    attributes: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -90,7 +97,12 @@ impl<'a> Parser<'a> {
                 Some(b';') => self.at += 1,
                 Some(_) => return Err(self.error("expected ',' or ';'")),
             }
-            attributes.extend(self.attribute()?);
+            if self.attributes == MOST {
+                return Err(self.error("too many attributes"));
+            }
+            let attribute = self.attribute()?;
+            self.attributes += usize::from(attribute.is_some());
+            attributes.extend(attribute);
         }
     }
 
