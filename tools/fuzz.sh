@@ -18,7 +18,7 @@ fi
 
 work="$PWD/target/fuzz"
 python3 protocol/lwm2m/fuzz/seed.py
-for crate in coap lwm2m; do
+for crate in coap lwm2m dtls; do
     for file in protocol/$crate/fuzz/fuzz_targets/*.rs; do
         target=$(basename "$file" .rs)
         seeds="$PWD/protocol/$crate/fuzz/corpus/$target"

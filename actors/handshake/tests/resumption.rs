@@ -124,3 +124,58 @@ fn a_session_ends_with_its_certificate_authority() {
     let told = carry(&mut gateway, &mut third, peer(1));
     assert_eq!(refusal(&told), "resumed session refused: its certificate authority is not trusted any more");
 }
+
+#[test]
+fn a_revoked_certificate_ends_association_session_and_new_handshakes() {
+    let authority = Authority::new();
+    let (revoked_key, good_key) = (key(), key());
+    let (revoked, good) = (authority.issue("meter-7", &revoked_key), authority.issue("meter-8", &good_key));
+    let mut gateway = gateway(authority.materials.clone());
+    let suite = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0";
+    let show = |context: &mut openssl::ssl::SslContextBuilder| {
+        context.set_certificate(&revoked).unwrap();
+        context.set_private_key(&revoked_key).unwrap();
+    };
+    let mut first = resuming(suite, show, None);
+    let link = established(&carry(&mut gateway, &mut first, peer(1)));
+    let mut other = certified("ECDHE-ECDSA-AES128-CCM8", &good, &good_key);
+    let kept = established(&carry(&mut gateway, &mut other, peer(2)));
+
+    let mut effects = Vec::new();
+    let materials = Materials { revoked: Some(authority.revoke(&[&revoked])), ..authority.materials.clone() };
+    gateway.reload(now(), materials, &mut effects).unwrap();
+    let closed: Vec<_> = effects
+        .iter()
+        .filter_map(|e| if let Effect::Closed(id, _, why) = e { Some((*id, why.to_string())) } else { None })
+        .collect();
+    assert_eq!(closed, [(link, "credentials were withdrawn: certificate revoked".to_owned())]);
+    exchange_data(&mut gateway, &mut other, kept, peer(2));
+    let mut again = resuming(suite, show, Some(&session_of(&first)));
+    assert_eq!(refusal(&carry(&mut gateway, &mut again, peer(1))), "resumed session refused: certificate revoked");
+    let mut anew = resuming(suite, show, None);
+    let told = carry(&mut gateway, &mut anew, peer(3));
+    assert_eq!(refusal(&told), "device certificate refused: certificate revoked");
+}
+
+#[test]
+fn an_association_ends_when_its_certificate_expires_and_when_it_is_silent_for_too_long() {
+    let authority = Authority::new();
+    let device_key = key();
+    let certificate = authority.issue("meter-7", &device_key);
+    let mut gateway = gateway(Materials { credentials: credentials(), ..authority.materials.clone() });
+    let mut device = certified("ECDHE-ECDSA-AES128-CCM8", &certificate, &device_key);
+    established(&carry(&mut gateway, &mut device, peer(1)));
+    let days = |days: u64| Now { unix: now().unix + days * 86_400, ..now() };
+    let closed = |gateway: &mut Endpoint, now: Now| {
+        let mut effects = Vec::new();
+        gateway.sweep(now, &mut effects);
+        effects.iter().find_map(|e| if let Effect::Closed(.., why) = e { Some(why.to_string()) } else { None })
+    };
+    assert_eq!(closed(&mut gateway, days(6)), None);
+    assert_eq!(closed(&mut gateway, days(10)).unwrap(), "credentials were withdrawn: certificate has expired");
+    let (told, _) = connect(&mut gateway, true, None);
+    established(&told);
+    assert_eq!(closed(&mut gateway, days(6)), None);
+    assert_eq!(closed(&mut gateway, days(8)).unwrap(), "silent for too long");
+    assert_eq!(gateway.sizes(), (0, 0));
+}

@@ -249,6 +249,40 @@ impl Authority {
     }
 }
 
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    match u8::try_from(content.len()) {
+        Ok(length) if length < 128 => out.push(length),
+        _ => {
+            out.push(0x82);
+            out.extend_from_slice(&u16::try_from(content.len()).unwrap().to_be_bytes());
+        }
+    }
+    out.extend_from_slice(content);
+    out
+}
+
+impl Authority {
+    /// A revocation list (RFC 5280 §5) that names these certificates, as PEM.
+    pub fn revoke(&self, certificates: &[&X509]) -> Vec<u8> {
+        let algorithm = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+        let time = der(0x17, b"250101000000Z");
+        let entry = |certificate: &&X509| {
+            let serial = certificate.serial_number().to_bn().unwrap().to_vec();
+            let serial = if serial[0] > 127 { [&[0], &serial[..]].concat() } else { serial };
+            der(0x30, &[der(2, &serial), time.clone()].concat())
+        };
+        let entries: Vec<u8> = certificates.iter().flat_map(entry).collect();
+        let name = self.certificate.subject_name().to_der().unwrap();
+        let list = der(0x30, &[&der(2, &[1])[..], &algorithm, &name, &time, &der(0x30, &entries)].concat());
+        let mut signer = openssl::sign::Signer::new(MessageDigest::sha256(), &self.key).unwrap();
+        signer.update(&list).unwrap();
+        let signature = [&[0], &signer.sign_to_vec().unwrap()[..]].concat();
+        let whole = der(0x30, &[&list[..], &algorithm, &der(3, &signature)].concat());
+        openssl::x509::X509Crl::from_der(&whole).unwrap().to_pem().unwrap()
+    }
+}
+
 /// A client that shows this certificate.
 pub fn certified(suite: &str, certificate: &X509, key: &PKey<Private>) -> SslStream<Datagrams> {
     client(&format!("{suite}:@SECLEVEL=0"), |context| {
