@@ -23,6 +23,8 @@ pub(super) struct Observation {
     pub(super) sequence: u32,
     last_sent: Instant,
     last_nodes: Vec<Node>,
+    /// What a lone Boolean was when it was last looked at, for `edge`.
+    last_look: Option<bool>,
     /// Something changed enough to be told.
     dirty: bool,
     pub(super) in_flight: Option<Repeated>,
@@ -62,6 +64,7 @@ impl Engine {
                     request: message,
                     sequence: 1,
                     last_sent: now,
+                    last_look: lone_boolean(&nodes),
                     last_nodes: nodes,
                     dirty: false,
                     in_flight: None,
@@ -105,8 +108,20 @@ impl Engine {
 
     fn schedule_evaluation(&mut self, now: Instant) {
         if self.next_evaluation.is_none() && self.objects.has_living() {
-            self.next_evaluation = Some(now + self.config.evaluation);
+            self.next_evaluation = Some(now + self.evaluation_period());
         }
+    }
+
+    /// How long living values are not looked at: the device's habit, within the evaluation periods of what is observed (LwM2M 1.1).
+    fn evaluation_period(&self) -> Duration {
+        let seconds = |name| {
+            let paths = self.observations.iter().flat_map(|observation| &observation.paths);
+            paths
+                .filter_map(move |path| self.attribute(path, name))
+                .filter_map(|value| Duration::try_from_secs_f64(value).ok())
+        };
+        let longest = seconds("epmax").min().unwrap_or(Duration::MAX);
+        self.config.evaluation.max(seconds("epmin").max().unwrap_or_default()).min(longest)
     }
 
     pub(super) fn observation_deadline(&self, observation: &Observation) -> Option<Instant> {
@@ -122,7 +137,7 @@ impl Engine {
     /// Notifications that time asks for.
     pub(super) fn evaluate(&mut self, now: Instant) {
         if self.next_evaluation.is_some_and(|at| now >= at) {
-            self.next_evaluation = (!self.observations.is_empty()).then(|| now + self.config.evaluation);
+            self.next_evaluation = (!self.observations.is_empty()).then(|| now + self.evaluation_period());
             self.mark_changes(now);
         }
         self.notify_due(now);
@@ -139,8 +154,15 @@ impl Engine {
         for index in 0..self.observations.len() {
             let nodes = self.read_all(&self.observations[index].paths, elapsed);
             let observation = &self.observations[index];
-            let tell = nodes != observation.last_nodes && self.passes_attributes(observation, &nodes);
-            self.observations[index].dirty |= tell;
+            let look = lone_boolean(&nodes);
+            let tell = match (observation.last_look, look, self.edge(&observation.paths)) {
+                // Only this way around (LwM2M 1.2); the other way is not even remembered as told.
+                (Some(before), Some(after), Some(edge)) => before != after && after == edge,
+                _ => nodes != observation.last_nodes && self.passes_attributes(observation, &nodes),
+            };
+            let observation = &mut self.observations[index];
+            observation.dirty |= tell;
+            observation.last_look = look;
         }
     }
 
@@ -259,6 +281,11 @@ impl Engine {
         self.attribute(paths.first()?, "con").map(|con| con == 1.0)
     }
 
+    /// `edge`: which change of a lone Boolean is told.
+    fn edge(&self, paths: &[Path]) -> Option<bool> {
+        self.attribute(paths.first()?, "edge").map(|edge| edge == 1.0)
+    }
+
     fn periods(&self, paths: &[Path]) -> Periods {
         // The strictest of the paths of a composite counts.
         let seconds = |name| {
@@ -283,5 +310,13 @@ impl Engine {
         }
         let crosses = |limit: Option<f64>| limit.is_some_and(|limit| (old > limit) != (new > limit));
         crosses(gt) || crosses(lt) || st.is_some_and(|step| (new - old).abs() >= step)
+    }
+}
+
+/// The value of a lone Boolean.
+fn lone_boolean(nodes: &[Node]) -> Option<bool> {
+    match nodes {
+        [Node { value: Some(Value::Boolean(value)), .. }] => Some(*value),
+        _ => None,
     }
 }

@@ -235,6 +235,23 @@ async fn attributes_hold_back_and_force_notifications() {
 }
 
 #[tokio::test]
+async fn edge_tells_one_change_of_a_boolean() {
+    let mut gateway = Gateway::new().await;
+    let device = gateway.registered(thermometer().value([3342, 0, 5500], false)).await;
+    let mut attributes = gateway.request(Code::PUT, "/3342/0/5500");
+    attributes = attributes.with_query("edge=1");
+    assert_eq!(gateway.ask(&attributes).await.code, Code::CHANGED);
+    let observe = gateway.request(Code::GET, "/3342/0/5500").with_uint(option::OBSERVE, 0);
+    assert_eq!(gateway.ask(&observe).await.code, Code::CONTENT);
+    for _ in 0..2 {
+        device.set([3342, 0, 5500], true);
+        assert_eq!(gateway.receive().await.payload, b"1");
+        device.set([3342, 0, 5500], false);
+        gateway.silence().await;
+    }
+}
+
+#[tokio::test]
 async fn living_values_are_told_to_observers() {
     let mut gateway = Gateway::new().await;
     let builder =
