@@ -171,3 +171,24 @@ fn leshan_goes_on_with_an_update_when_its_address_changes() {
     notifies(&bench, 78);
     assert_eq!(bench.read("/3/0/0"), json!({"/3/0/0": "Leshan"}));
 }
+
+#[test]
+fn leshan_keeps_its_association_over_a_restart_of_the_gateway() {
+    if leshan::shared().is_none() {
+        return;
+    }
+    let row = interop::scenario(leshan::name(), "DTLS: restart of the gateway, no handshake, notifications go on");
+    let secure = secure(&psk("leshan-dtls-restart"));
+    let security = json!({"mode": "psk", "identity": "id of leshan-dtls-restart", "key": KEY});
+    let start = json!({"security": security, "connectionId": 6});
+    let mut bench = device(row, secure.world, "leshan-dtls-restart", secure.address, start).unwrap();
+    works(&bench);
+    bench.world.gateway.terminate();
+    bench.world.gateway.launch();
+    bench.world.gateway.await_ready();
+    notifies(&bench, 79);
+    assert_eq!(bench.read("/3/0/0"), json!({"/3/0/0": "Leshan"}));
+    let log = bench.world.gateway.log();
+    assert_eq!(log.matches("event=dtls_established").count(), 1, "one handshake only:\n{log}");
+    assert_eq!(log.matches("event=registered").count(), 1, "one registration only:\n{log}");
+}
