@@ -10,6 +10,7 @@ mod notifications;
 mod registrations;
 mod report;
 mod restart;
+mod secure;
 mod usage;
 
 use baseline::Baseline;
@@ -32,6 +33,13 @@ struct Extent {
     time: Duration,
 }
 
+impl Extent {
+    fn secure(self) -> secure::Extent {
+        let certificates = self.devices / 5;
+        secure::Extent { associations: self.idle, certificates, notifying: self.observed / 5, time: self.time }
+    }
+}
+
 const FULL: Extent = Extent { devices: 10_000, idle: 50_000, observed: 1_000, time: Duration::from_secs(8) };
 const QUICK: Extent = Extent { devices: 2_000, idle: 5_000, observed: 200, time: Duration::from_secs(2) };
 
@@ -51,9 +59,11 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => run(FULL),
         ["--quick"] => run(QUICK),
+        ["--dtls"] => run_dtls(FULL),
+        ["--dtls", "--quick"] => run_dtls(QUICK),
         [word] if *word == baseline::ECHO => baseline::echo(),
         _ => {
-            eprintln!("usage: gateway-bench [--quick]");
+            eprintln!("usage: gateway-bench [--dtls] [--quick]");
             std::process::exit(64);
         }
     }
@@ -79,8 +89,19 @@ fn run(extent: Extent) {
     registrations::idle(&mut bench, &mut fleet, storm.len());
     registrations::updates(&mut bench, &mut fleet);
     restart::measure(&mut bench, &mut fleet, storm.len(), empty);
-    println!("{}", bench.report);
     bench.gateway.terminate();
+    secure::measure(&mut bench.report, extent.secure());
+    println!("{}", bench.report);
+}
+
+/// Only what concerns DTLS.
+fn run_dtls(extent: Extent) {
+    let broker = Broker::start();
+    let mut mqtt = Mqtt::connect(broker.port());
+    let baseline = Baseline::measure(&mut mqtt, &Process::new(broker.pid()), extent.time);
+    let mut report = Report::new(&baseline);
+    secure::measure(&mut report, extent.secure());
+    println!("{report}");
 }
 
 fn settings() -> Settings {

@@ -14,6 +14,7 @@ pub(crate) struct Report {
     latencies: Vec<String>,
     durations: Vec<String>,
     memory: Vec<String>,
+    once: Vec<String>,
 }
 
 impl Report {
@@ -24,6 +25,7 @@ impl Report {
             latencies: Vec::new(),
             durations: Vec::new(),
             memory: Vec::new(),
+            once: Vec::new(),
         }
     }
 
@@ -57,15 +59,31 @@ impl Report {
     }
 
     pub(crate) fn memory(&mut self, name: &str, resident: u64, devices: usize, added: u64) {
+        self.bytes(name, resident, devices, added, 4096);
+    }
+
+    /// What each adds to the memory, and the target in bytes.
+    pub(crate) fn bytes(&mut self, name: &str, resident: u64, devices: usize, added: u64, target: u64) {
         let each = if devices == 0 {
             "– | –".to_owned()
         } else {
-            let each = added as f64 / devices as f64 / 1024.0;
-            format!("{each:.2} KiB | ≤ 4 KiB: {}", if each <= 4.0 { "met" } else { "missed" })
+            let (each, target) = (added as f64 / devices as f64 / 1024.0, target as f64 / 1024.0);
+            format!("{each:.2} KiB | ≤ {target} KiB: {}", if each <= target { "met" } else { "missed" })
         };
         let row = format!("| {name} | {devices} | {:.1} MiB | {each} |", resident as f64 / 1024.0 / 1024.0);
         eprintln!("{row}");
         self.memory.push(row);
+    }
+
+    /// A duration that is measured as a whole; [`Duration::MAX`] is no target.
+    pub(crate) fn once(&mut self, name: &str, time: Duration, target: Duration) {
+        let verdict = match target {
+            Duration::MAX => "–".to_owned(),
+            _ => format!("≤ {target:?}: {}", if time <= target { "met" } else { "missed" }),
+        };
+        let row = format!("| {name} | {time:.2?} | {verdict} |");
+        eprintln!("{row}");
+        self.once.push(row);
     }
 }
 
@@ -97,6 +115,8 @@ impl fmt::Display for Report {
         writeln!(f, "\n| Restart | time | remarks |\n|---|---|---|")?;
         self.durations.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         writeln!(f, "\n| Memory | devices | RSS of the gateway | per device | target |\n|---|---|---|---|---|")?;
-        self.memory.iter().try_for_each(|row| writeln!(f, "{row}"))
+        self.memory.iter().try_for_each(|row| writeln!(f, "{row}"))?;
+        writeln!(f, "\n| Once | time | target |\n|---|---|---|")?;
+        self.once.iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
