@@ -51,18 +51,21 @@ impl DeviceJournal {
     /// Reads back all devices. A record that cannot be read costs only itself; it is put aside in the store.
     pub(crate) fn load(&self, now: Now) -> Result<Vec<Stored>, WriteError> {
         let marks = self.lazy().marks;
-        let mut findings = Findings::default();
-        self.store.scan(Part::Registrations, &[], |key, value| {
-            findings.note(Part::Registrations, key, value, Pieces::take_registration);
-            true
-        })?;
-        self.store.scan(Part::Observations, &[], |key, value| {
-            findings.note(Part::Observations, key, value, |pieces, kind, value| {
-                pieces.take_observation(kind, value, marks)
+        // Most of the time goes into decoding: the two parts are read side by side.
+        let (registrations, observations) = std::thread::scope(|scope| {
+            let beside = scope.spawn(|| {
+                self.find(Part::Observations, |pieces, kind, value| pieces.take_observation(kind, value, marks))
             });
-            true
-        })?;
-        let Findings { devices, mut tidying } = findings;
+            let registrations = self.find(Part::Registrations, Pieces::take_registration);
+            (registrations, beside.join())
+        });
+        let Findings { mut devices, mut tidying } = registrations?;
+        let observations =
+            observations.unwrap_or_else(|_| Err(WriteError::Failed("observations cannot be read".into())))?;
+        for (endpoint, pieces) in observations.devices {
+            devices.entry(endpoint).or_default().observations = pieces.observations;
+        }
+        tidying.append(observations.tidying);
         let mut restored = Vec::with_capacity(devices.len());
         for (endpoint, pieces) in devices {
             let ids: Vec<u64> = pieces.observations.iter().map(|observation| observation.id).collect();
@@ -92,6 +95,19 @@ impl DeviceJournal {
         self.store.write(tidying)?;
         self.lazy().marks = marks;
         Ok(restored)
+    }
+
+    fn find(
+        &self,
+        part: Part,
+        take: impl Fn(&mut Pieces, Kind, &[u8]) -> Result<(), Unreadable>,
+    ) -> Result<Findings, WriteError> {
+        let mut findings = Findings::default();
+        self.store.scan(part, &[], |key, value| {
+            findings.note(part, key, value, &take);
+            true
+        })?;
+        Ok(findings)
     }
 
     /// A device, and whether its lifetime is what was stored.

@@ -125,6 +125,11 @@ impl Batch {
         self.changes.push((part, key.into(), None));
         self
     }
+    /// Takes in the changes of another one, after its own.
+    pub fn append(&mut self, other: Batch) -> &mut Batch {
+        self.changes.extend(other.changes);
+        self
+    }
     /// Nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()

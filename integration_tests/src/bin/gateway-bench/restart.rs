@@ -3,7 +3,7 @@
 use crate::Bench;
 use crate::notifications::observe;
 use crate::usage::Process;
-use integration_tests::Gateway;
+use integration_tests::{Gateway, eventually};
 use simulator::load::{Fleet, Flow};
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,8 @@ pub(crate) fn measure(bench: &mut Bench, fleet: &mut Fleet, others: usize, empty
 fn start(bench: &mut Bench, devices: usize, empty: Duration, what: &str) {
     let begun = Instant::now();
     bench.gateway.launch();
-    bench.gateway.await_ready();
+    let ready = eventually(Duration::from_secs(120), || bench.gateway.is_ready());
+    assert!(ready, "not ready in two minutes: {}", bench.gateway.log());
     let elapsed = begun.elapsed();
     let scaled = elapsed.saturating_sub(empty).as_secs_f64() * 100_000.0 / devices as f64;
     bench.gateway_process = Process::new(bench.gateway.pid());
