@@ -160,7 +160,12 @@ fn settings(
         policy: policy(configuration, &identities),
         identities,
         catalog,
-        outbox: OutboxLimits { messages: mqtt.outbox_messages, bytes: mqtt.outbox_bytes },
+        outbox: OutboxLimits {
+            messages: mqtt.outbox_messages,
+            bytes: mqtt.outbox_bytes,
+            disk_messages: mqtt.outbox_disk_messages as u64,
+            disk_bytes: mqtt.outbox_disk_bytes as u64,
+        },
         store: Some(store),
         dtls_key: Some(configuration.store.key_file.clone()),
     }
@@ -182,5 +187,6 @@ fn connection(mqtt: &Mqtt) -> actors::Mqtt {
         keep_alive: mqtt.keep_alive,
         window: mqtt.in_flight,
         session_expiry: mqtt.session_expiry,
+        duplicate_window: mqtt.duplicate_window,
     }
 }

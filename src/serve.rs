@@ -69,8 +69,11 @@ pub(crate) async fn until_signal(configuration: Configuration, environment: Envi
     log::info!("draining");
     tokio::select! {
         drained = gateway.drain(state.configuration.runtime.drain_timeout) => {
+            if drained.stored > 0 {
+                log::info!(stored = drained.stored; "messages that did not reach the broker in time are sent after the next start");
+            }
             if drained.unpublished > 0 {
-                log::warn!(unpublished = drained.unpublished; "messages did not reach the broker in time");
+                log::error!(unpublished = drained.unpublished; "messages neither reached the broker in time nor could be stored");
             }
             log::info!("gateway ended");
             Exit::Ok

@@ -1,6 +1,9 @@
 //! Starting, reloading and stopping the whole actor system.
+use crate::bridge::disk::{Disk, DiskLimits};
 use crate::bridge::intake::Intake;
-use crate::bridge::publisher::Publisher;
+use crate::bridge::journal::Journal;
+use crate::bridge::publisher::{Publisher, Remains};
+use crate::bridge::replay::replay;
 use crate::bridge::{self, Bridge};
 use crate::herald::Herald;
 use crate::journal::{DeviceJournal, Place};
@@ -9,7 +12,7 @@ use crate::registry::{AbandonAll, Registry, ReloadAll, RestAll};
 use crate::shared::Shared;
 use crate::vault::Vault;
 use crate::vault::key::Key;
-use crate::{Health, Settings, clock, restoration};
+use crate::{Health, OutboxLimits, Settings, clock, restoration};
 use actix::prelude::*;
 use handshake::{Endpoint, Materials};
 use lwm2m::catalog::Catalog;
@@ -20,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use store::{Store, WriteError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Why the gateway did not start.
@@ -43,7 +47,7 @@ pub enum StartError {
     },
     /// The store cannot be read.
     #[error("store: {0}")]
-    Store(store::WriteError),
+    Store(WriteError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -81,7 +85,8 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let (report, failed) = mpsc::channel(1);
     let vital = |name| Vital { name, report: report.clone() };
     let topics = Arc::new(settings.topics);
-    let publisher = Publisher::new(settings.outbox);
+    let (commands, publisher) = open_outbox(settings.store.as_ref(), settings.outbox, settings.mqtt.duplicate_window)
+        .map_err(StartError::Store)?;
     let herald = Herald::new(publisher.clone(), topics.clone(), settings.voice.lifecycle_events);
     let mut sockets = Vec::new();
     for udp in &settings.udp {
@@ -145,7 +150,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let registry = {
         let (topics, publisher, voice) = (topics.clone(), publisher.clone(), settings.voice);
         let (policy, catalog, vital) = (settings.policy.clone(), settings.catalog.clone(), vital("registry"));
-        let shards = shards.clone();
+        let (shards, commands) = (shards.clone(), commands.clone());
         Registry::start_in_arbiter(&home, move |ctx| {
             let shared = Arc::new(Shared {
                 registry: ctx.address(),
@@ -158,6 +163,7 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
                 store,
                 herald,
                 journal,
+                commands,
                 stopping: AtomicBool::new(false),
             });
             let _ = tell.send(shared.clone());
@@ -172,11 +178,9 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
         journal.start().map_err(StartError::Thread)?;
     }
 
-    let intake = Arc::new(Intake::new(topics.clone(), registry.clone(), publisher.clone()));
-    let bridge = Bridge::new(settings.mqtt, topics, intake.clone(), publisher, health.clone(), vital("bridge"))
+    let intake = Arc::new(Intake::new(topics.clone(), registry.clone(), publisher.clone(), commands.clone()));
+    let bridge = Bridge::new(settings.mqtt, topics.clone(), intake.clone(), publisher, health.clone(), vital("bridge"))
         .map_err(|error| StartError::Mqtt(error.to_string()))?;
-    let bridge = Bridge::start_in_arbiter(&arbiter(), move |_| bridge);
-
     let mut listeners = Vec::new();
     for (index, (bind, _, batches, secure)) in sockets.into_iter().enumerate() {
         let (tell, told) = oneshot::channel();
@@ -198,9 +202,27 @@ pub async fn start(settings: Settings) -> Result<Gateway, StartError> {
     let secure_listeners = listeners[settings.udp.len()..].to_vec();
     let _ = shared.listeners.set(listeners);
     health.listeners_bound();
+    // Commands of before the restart go before those that the broker has kept.
+    if let Some(commands) = &commands {
+        replay(commands, &topics, &registry).await.map_err(StartError::Store)?;
+    }
+    let bridge = Bridge::start_in_arbiter(&arbiter(), move |_| bridge);
     let threads = arbiters.iter().map(Arbiter::handle).collect();
     let handle = Handle { health, registry, secure_listeners, threads };
     Ok(Gateway { handle, shared, intake, bridge, local_addresses, arbiters, failed })
+}
+
+/// Takes up what an earlier run left in the store.
+fn open_outbox(
+    store: Option<&Store>,
+    limits: OutboxLimits,
+    window: Duration,
+) -> Result<(Option<Arc<Journal>>, Publisher), WriteError> {
+    let Some(store) = store else { return Ok((None, Publisher::new(limits, None)?)) };
+    let journal = Arc::new(Journal::open(store.clone(), window)?);
+    let bounds = DiskLimits { messages: limits.disk_messages, bytes: limits.disk_bytes };
+    let disk = Disk::new(store.clone(), journal.clone(), bounds);
+    Ok((Some(journal), Publisher::new(limits, Some(disk))?))
 }
 
 /// The running gateway.
@@ -252,7 +274,7 @@ impl Gateway {
         let (waiting, mut over) = mpsc::channel(1);
         let _ = self.handle.registry.send(AbandonAll(waiting)).await;
         let _ = tokio::time::timeout(patience, over.recv()).await;
-        let unpublished = self.bridge.send(bridge::Drain { timeout: timeout.saturating_sub(patience) }).await;
+        let remains = self.bridge.send(bridge::Drain { timeout: timeout.saturating_sub(patience) }).await;
         for listener in &self.handle.secure_listeners {
             // A listener that is gone is reported by `Gateway::failed`.
             let _ = listener.send(Settle).timeout(Duration::from_secs(5)).await;
@@ -269,14 +291,20 @@ impl Gateway {
         {
             log::error!("the store could not be synced: {error}");
         }
-        Drained { unpublished: unpublished.unwrap_or_else(|_| self.shared.publisher.len()) }
+        let Remains { stored, lost } = remains.unwrap_or_else(|_| {
+            let waiting = self.shared.publisher.len();
+            Remains { stored: 0, lost: waiting }
+        });
+        Drained { stored, unpublished: lost }
     }
 }
 
 /// What a [`Gateway::drain`] left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// Publications that did not reach the broker in time.
+    /// Publications that are published after the next start.
+    pub stored: usize,
+    /// Publications that must arrive and are lost.
     pub unpublished: usize,
 }
 

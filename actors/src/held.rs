@@ -1,5 +1,6 @@
 //! Retained commands for devices that are not registered: the broker delivers them once, at the first subscription, and the device may
 //! come much later.
+use crate::custody::Custody;
 use crate::metrics;
 use contract::command::Command;
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ pub(crate) struct Held {
     pub(crate) mountpoint: Box<str>,
     pub(crate) command: Box<Command>,
     pub(crate) received: Instant,
+    pub(crate) custody: Custody,
 }
 
 /// All that wait, oldest first.
@@ -33,13 +35,7 @@ impl HeldCommands {
 
     /// The commands of a device that registers, in the order in which they came.
     pub(crate) fn take(&mut self, mountpoint: &str) -> Vec<Held> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let (taken, rest) = self.0.drain(..).partition(|held| *held.mountpoint == *mountpoint);
-        self.0 = rest;
-        self.count();
-        Vec::from_iter::<VecDeque<Held>>(taken)
+        self.take_back(|held| *held.mountpoint == *mountpoint)
     }
 
     /// All of them.
@@ -49,10 +45,15 @@ impl HeldCommands {
         all
     }
 
-    /// The command of a topic was withdrawn.
-    pub(crate) fn clear(&mut self, topic: &str) {
-        self.0.retain(|held| *held.topic != *topic);
+    /// Takes out the commands that are meant.
+    pub(crate) fn take_back(&mut self, meant: impl Fn(&Held) -> bool) -> Vec<Held> {
+        if !self.0.iter().any(&meant) {
+            return Vec::new();
+        }
+        let (taken, rest) = self.0.drain(..).partition(meant);
+        self.0 = rest;
         self.count();
+        Vec::from_iter::<VecDeque<Held>>(taken)
     }
 
     fn count(&self) {
@@ -72,6 +73,7 @@ mod tests {
             mountpoint: device.into(),
             command: Box::new(Command::parse(json.as_bytes(), Envelope::default()).unwrap()),
             received: Instant::now(),
+            custody: Custody::default(),
         }
     }
 
@@ -95,7 +97,7 @@ mod tests {
         let mut commands = HeldCommands::default();
         commands.hold(held("a/", "a/dn", 1));
         assert_eq!(requests(&commands.hold(held("a/", "a/dn", 2)).into_iter().collect::<Vec<_>>()), ["1"]);
-        commands.clear("a/dn");
+        assert_eq!(commands.take_back(|held| &*held.topic == "a/dn").len(), 1);
         assert!(commands.take("a/").is_empty());
     }
 

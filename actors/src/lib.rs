@@ -18,6 +18,7 @@
 pub mod admission;
 mod bridge;
 mod clock;
+mod custody;
 mod device;
 pub mod event;
 pub mod gateway;

@@ -76,3 +76,14 @@ where
         }));
     }
 }
+
+/// Sends and waits until it was handled; `false`: the actor is gone.
+pub(crate) async fn deliver<A, M>(to: &Addr<A>, message: M) -> bool
+where
+    A: Receiver + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    to.send(message).await.is_ok()
+}

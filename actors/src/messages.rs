@@ -15,9 +15,9 @@
 //! | [`DeviceDied`] → [`Crashed`] | device → listener → registry | | – | counted; the next datagram finds the device gone |
 //! | [`Command`] | intake | registry | – | holds the broker back for 5 s, then answered `5.03` |
 //! | [`ClearRetained`] | intake | registry | – | dropped; the retained command is delivered once more |
-//! | [`Submit`] | registry | device | – | answered `5.03` |
-//! | `Publication` | device, registry, intake | outbox → bridge | taken or not, at once | by class, see `bridge/outbox.rs`; notifications are collected for 1 ms |
-//! | [`Settled`] | bridge | device | – | dropped and counted; the device repeats its notification |
+//! | [`Submit`] | registry | device | – | answered `5.03`; after a restart it waits for room |
+//! | `Publication` | device, registry, intake | outbox → bridge | taken (and stored) or not, at once | by class, see `bridge/publisher.rs`; notifications are collected for 1 ms |
+//! | [`Settled`] | bridge | device | – | dropped and counted; the device repeats its notification (only where the store takes nothing) |
 //! | [`End`], [`Reload`], [`Rest`], [`Abandon`] | registry | device | – | waits for room |
 //! | [`ReloadAll`], [`RestAll`], [`AbandonAll`] | gateway | registry | when all devices are told | waits for room |
 //! | [`Drain`] | gateway | bridge | publications left | waits for room |

@@ -197,12 +197,15 @@ metrics! {
         COMMANDS_QUEUED "reaction=\"queued\"",
         COMMANDS_REFUSED "reaction=\"refused\"",
         COMMANDS_IGNORED "reaction=\"ignored\"",
+        COMMANDS_DUPLICATE "reaction=\"duplicate\"",
+        COMMANDS_REPLAYED "reaction=\"replayed\"",
     }
     Counter "commands_finished_total" "Commands that came to their end, by outcome." {
         COMMANDS_SUCCEEDED "outcome=\"success\"",
         COMMANDS_FAILED "outcome=\"error\"",
         COMMANDS_TIMED_OUT "outcome=\"timeout\"",
         COMMANDS_EXPIRED "outcome=\"expired\"",
+        COMMANDS_CANCELLED "outcome=\"cancelled\"",
         COMMANDS_RESET "outcome=\"reset\"",
     }
     Histogram "command_duration_seconds" "Time from the receipt of a command to its terminal message." { COMMAND_DURATION "" }
@@ -261,14 +264,17 @@ metrics! {
         OUTBOX_DROPPED "fate=\"dropped\"",
         OUTBOX_REFUSED "fate=\"outbox_full\"",
     }
-    Gauge "outbox_messages" "Publications that wait." { OUTBOX_MESSAGES "" }
+    Gauge "outbox_messages" "Publications that wait in memory." { OUTBOX_MESSAGES "" }
     Gauge "outbox_bytes" "Their bytes." { OUTBOX_BYTES "" }
+    Gauge "outbox_disk_messages" "Publications that wait on disk, beyond those in memory." { OUTBOX_DISK_MESSAGES "" }
+    Gauge "outbox_disk_bytes" "Their bytes." { OUTBOX_DISK_BYTES "" }
     Gauge "publications_in_flight" "Publications handed to the MQTT library and not completed." { IN_FLIGHT "" }
     Counter "store_commits_total" "Batches written to the store." { STORE_COMMITS "" }
     Counter "store_syncs_total" "Times that the store was made safe from power loss." { STORE_SYNCS "" }
     Counter "store_failures_total" "Batches that the store did not take at once." { STORE_FAILURES "" }
     Counter "store_lost_total" "Records that were given up because the store took nothing for too long." { STORE_LOST "" }
     Gauge "store_waiting_records" "Records that wait to be written." { STORE_WAITING "" }
+    Gauge "store_unavailable" "1 while the store takes nothing: disk full or failed." { STORE_UNAVAILABLE "" }
     Gauge "retained_commands_held" "Retained commands that wait for their device." { RETAINED_HELD "" }
 }
 

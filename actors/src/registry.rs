@@ -1,5 +1,6 @@
 //! The registry: who lives where. Starts devices on their shards, hands them what comes from unknown addresses, and finds the device that a
 //! command is for.
+use crate::custody::Custody;
 use crate::device::{self, Abandon, Begin, Datagram, Device, Leave, Link, Patience, Reload, Rest, Submit};
 use crate::event::{CommandRefused, Event, UnknownPeer};
 use crate::gateway::Vital;
@@ -10,11 +11,11 @@ use crate::metrics;
 use crate::shared::Shared;
 use actix::prelude::*;
 use contract::command::Command as Parsed;
-use contract::message::{Problem, without_device};
+use contract::message::{Problem, cancel_outcome, without_device};
 use lwm2m::catalog::Catalog;
 use lwm2m::directory::{Arrival, DeviceKey, Directory};
 use lwm2m::registration::Registration;
-use lwm2m::session::{Address, Ending, Policy};
+use lwm2m::session::{Address, Cancelled, Ending, Outcome, Policy};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -90,6 +91,7 @@ pub(crate) struct Command {
     pub(crate) mountpoint: Box<str>,
     pub(crate) command: Box<Parsed>,
     pub(crate) received: Instant,
+    pub(crate) custody: Custody,
 }
 
 /// The retained command of this topic was withdrawn.
@@ -274,30 +276,48 @@ impl Registry {
         self.children.remove(&link.key);
     }
 
-    fn submit(&mut self, key: DeviceKey, mountpoint: Arc<str>, command: Box<Parsed>, received: Instant) {
+    fn submit(&mut self, ctx: &mut Context<Self>, key: DeviceKey, submit: Submit) {
         let Some(child) = self.children.get(&key) else { return };
-        match mailbox::offer(&child.link.addr, Submit { command, mountpoint, received }) {
+        // What was taken before a restart had found room then.
+        if submit.custody.restored {
+            return mailbox::insist(ctx, &child.link.addr, submit);
+        }
+        match mailbox::offer(&child.link.addr, submit) {
             Ok(()) => {}
             Err(Refused::Full(back)) => {
-                self.answer(
-                    &back.mountpoint,
-                    &back.command,
-                    &Problem::Unavailable("the device's mailbox is full".into()),
-                );
+                let problem = Problem::Unavailable("the device's mailbox is full".into());
+                self.answer(&back.mountpoint, &back.command, &back.custody, &problem);
             }
-            Err(Refused::Gone(back)) => self.answer(&back.mountpoint, &back.command, &Problem::NotRegistered),
+            Err(Refused::Gone(back)) => {
+                self.answer(&back.mountpoint, &back.command, &back.custody, &Problem::NotRegistered);
+            }
         }
     }
 
-    fn answer(&self, mountpoint: &str, command: &Parsed, problem: &Problem) {
+    fn answer(&self, mountpoint: &str, command: &Parsed, custody: &Custody, problem: &Problem) {
+        let interrupted = Problem::Ended(Outcome::TimedOut(Some("interrupted")));
+        // It may have been carried out.
+        let problem = if custody.sent && !command.is_idempotent() { &interrupted } else { problem };
         let cause: &dyn std::fmt::Display = match problem {
             Problem::Bad(bad) => bad,
             Problem::NotRegistered => &"not registered",
             Problem::Unavailable(reason) => reason,
+            Problem::Ended(Outcome::TimedOut(Some(word))) => word,
+            Problem::Ended(_) => &"answered without the device",
         };
         CommandRefused { endpoint: mountpoint, cause }.emit();
         let publication = without_device(&self.shared.topics, mountpoint, &command.ticket(), problem);
-        let _ = self.shared.publisher.publish(publication, None, false);
+        self.shared.publisher.conclude(publication, custody.number);
+    }
+
+    /// Ends held commands that are withdrawn; how many there were.
+    fn withdraw(&mut self, meant: impl Fn(&Held) -> bool) -> usize {
+        let withdrawn = self.held.take_back(meant);
+        for held in &withdrawn {
+            let cancelled = Problem::Ended(Outcome::TimedOut(Some("cancelled")));
+            self.answer(&held.mountpoint, &held.command, &held.custody, &cancelled);
+        }
+        withdrawn.len()
     }
 }
 
@@ -365,8 +385,8 @@ impl Handler<Registered> for Registry {
         let Some(mountpoint) = mountpoint else { return };
         self.mountpoints.insert(mountpoint.clone(), key);
         if first {
-            for held in self.held.take(&mountpoint) {
-                self.submit(key, mountpoint.clone(), held.command, held.received);
+            for Held { command, received, custody, .. } in self.held.take(&mountpoint) {
+                self.submit(ctx, key, Submit { command, mountpoint: mountpoint.clone(), received, custody });
             }
         }
     }
@@ -446,21 +466,30 @@ impl Handler<Crashed> for Registry {
 impl Handler<Command> for Registry {
     type Result = ();
 
-    fn handle(&mut self, command: Command, _: &mut Self::Context) {
-        let Command { topic, mountpoint, command, received } = command;
+    fn handle(&mut self, command: Command, ctx: &mut Self::Context) {
+        let Command { topic, mountpoint, command, received, custody } = command;
         if let Some((mountpoint, key)) = self.mountpoints.get_key_value(&*mountpoint) {
             let (mountpoint, key) = (mountpoint.clone(), *key);
-            return self.submit(key, mountpoint, command, received);
+            return self.submit(ctx, key, Submit { command, mountpoint, received, custody });
+        }
+        if command.is_cancel() && command.check().is_ok() {
+            let meant = |held: &Held| *held.mountpoint == *mountpoint && command.cancels(&held.command.ticket());
+            let waiting = self.withdraw(meant);
+            let problem = match waiting {
+                0 => Problem::NotRegistered,
+                waiting => Problem::Ended(cancel_outcome(Cancelled { waiting, on_the_wire: 0 })),
+            };
+            return self.answer(&mountpoint, &command, &custody, &problem);
         }
         match topic {
             Some(topic) => {
-                if let Some(evicted) = self.held.hold(Held { topic, mountpoint, command, received }) {
-                    self.answer(&evicted.mountpoint, &evicted.command, &Problem::NotRegistered);
+                if let Some(evicted) = self.held.hold(Held { topic, mountpoint, command, received, custody }) {
+                    self.answer(&evicted.mountpoint, &evicted.command, &evicted.custody, &Problem::NotRegistered);
                 }
             }
             None => {
                 let problem = command.check().map_or_else(Problem::Bad, |()| Problem::NotRegistered);
-                self.answer(&mountpoint, &command, &problem);
+                self.answer(&mountpoint, &command, &custody, &problem);
             }
         }
     }
@@ -470,7 +499,7 @@ impl Handler<ClearRetained> for Registry {
     type Result = ();
 
     fn handle(&mut self, clear: ClearRetained, _: &mut Self::Context) {
-        self.held.clear(&clear.topic);
+        self.withdraw(|held| *held.topic == *clear.topic);
     }
 }
 
@@ -490,7 +519,7 @@ impl Handler<RestAll> for Registry {
     type Result = ();
 
     fn handle(&mut self, rest: RestAll, ctx: &mut Self::Context) {
-        // Retained commands that wait for their device stay with the broker.
+        // Retained commands that wait for their device stay with the broker, or in the journal.
         self.held.take_all();
         self.resting = true;
         for child in self.children.values() {

@@ -84,6 +84,8 @@ pub struct Mqtt {
     pub keep_alive: Duration,
     /// Publications handed to the MQTT library and not yet completed.
     pub window: usize,
+    /// For how long a command that has its outcome is remembered, to recognise what the broker delivers again.
+    pub duplicate_window: Duration,
     /// How long the broker keeps the session, where commands are subscribed with QoS 1 or 2, so that none is lost while the
     /// gateway is away; whole seconds.
     pub session_expiry: Duration,
@@ -103,6 +105,7 @@ impl Mqtt {
             keep_alive: Duration::from_secs(30),
             window: 100,
             session_expiry: Duration::from_secs(86_400),
+            duplicate_window: Duration::from_secs(60),
         }
     }
 }
@@ -151,14 +154,19 @@ impl std::fmt::Debug for Secret {
 /// Bounds of the outbox: what waits while the broker is away or slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxLimits {
-    /// Publications.
+    /// Publications in memory.
     pub messages: usize,
-    /// Bytes of topics and payloads together.
+    /// Bytes of their payloads and of what is needed to know of them.
     pub bytes: usize,
+    /// Publications on disk beyond those in memory.
+    pub disk_messages: u64,
+    /// Their bytes.
+    pub disk_bytes: u64,
 }
 
 impl Default for OutboxLimits {
+    /// On disk: a day at 100 publications a second.
     fn default() -> Self {
-        OutboxLimits { messages: 100_000, bytes: 64 << 20 }
+        OutboxLimits { messages: 100_000, bytes: 64 << 20, disk_messages: 8_640_000, disk_bytes: 4 << 30 }
     }
 }

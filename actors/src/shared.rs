@@ -1,4 +1,5 @@
 //! What every device needs and none owns.
+use crate::bridge::journal::Journal;
 use crate::bridge::publisher::Publisher;
 use crate::herald::Herald;
 use crate::identities::Identities;
@@ -27,7 +28,10 @@ pub(crate) struct Shared {
     pub(crate) identities: Arc<Identities>,
     pub(crate) store: Option<Store>,
     pub(crate) herald: Herald,
+    /// Of the state of devices.
     pub(crate) journal: Option<Arc<DeviceJournal>>,
+    /// Of commands.
+    pub(crate) commands: Option<Arc<Journal>>,
     pub(crate) stopping: AtomicBool,
 }
 

@@ -72,7 +72,7 @@ fn with_qos_1_a_confirmable_notification_is_acknowledged_only_by_the_broker() {
 fn a_full_outbox_leaves_confirmable_notifications_with_the_device_and_drops_the_oldest_others() {
     let mut broker = Broker::start();
     let app = App::connect(broker.port);
-    let outbox = OutboxLimits { messages: 10, bytes: 1 << 20 };
+    let outbox = OutboxLimits { messages: 10, bytes: 1 << 20, ..OutboxLimits::default() };
     let running = Running::start(Options { outbox, ..Options::new(broker.port) }).ready();
     let mut device = Device::new(running.udp);
     let token = observed(&app, &mut device);

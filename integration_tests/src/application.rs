@@ -123,6 +123,12 @@ impl Application {
         self.client.publish(message).wait_for(PATIENCE).expect("a message can be published");
     }
 
+    /// Publishes a command with QoS 1 to `lwm2m/<endpoint>/dn`, and waits until the broker has it.
+    pub fn command_qos_1(&self, endpoint: &str, command: &Value) {
+        let topic = format!("lwm2m/{endpoint}/dn");
+        self.send(mqtt::MessageBuilder::new().topic(topic).payload(command.to_string()).qos(1).finalize());
+    }
+
     /// Publishes a command to `lwm2m/<endpoint>/dn`.
     pub fn command(&self, endpoint: &str, command: &Value) {
         self.publish(&format!("lwm2m/{endpoint}/dn"), command.to_string());

@@ -7,6 +7,7 @@
 //! - [`Gateway`]: `lwm2m-gateway run` with a written configuration, waited for until it is ready, ended by SIGTERM.
 //! - [`Application`]: an MQTT client that publishes commands and waits for messages.
 //! - [`Wire`]: a device of bytes on a UDP socket.
+//! - [`Door`]: between gateway and broker, to be shut and stalled.
 //! - [`World`]: one of each.
 //! - [`Lab`]: a world and a simulated device with the reference objects of the interoperability tests.
 //! - [`leshan`]: devices made with Eclipse Leshan's client library; [`interop`]: what came out with software of other people.
@@ -17,6 +18,7 @@ pub mod authority;
 pub mod broker;
 pub mod certificate;
 pub mod datagram;
+pub mod door;
 pub mod executable;
 pub mod expectation;
 pub mod foreign;
@@ -35,6 +37,7 @@ pub mod world;
 pub use application::{Application, Message};
 pub use broker::Broker;
 pub use datagram::{Datagram, Kind, hex, unhex};
+pub use door::{Door, Passage};
 pub use gateway::Gateway;
 pub use lab::Lab;
 pub use relay::Relay;

@@ -2,6 +2,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// Everything with QoS 1.
+pub const QOS_1: &[(&str, &str)] = &[
+    ("lwm2m.translators.command", "{ topic = \"dn/#\", qos = 1 }"),
+    ("lwm2m.translators.response", "{ topic = \"up/resp\", qos = 1 }"),
+    ("lwm2m.translators.notify", "{ topic = \"up/notify\", qos = 1 }"),
+    ("lwm2m.translators.register", "{ topic = \"up/resp\", qos = 1 }"),
+    ("lwm2m.translators.update", "{ topic = \"up/resp\", qos = 1 }"),
+    ("lwm2m.translators.send", "{ topic = \"up/send\", qos = 1 }"),
+];
+
 /// Dotted key → TOML literal.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -19,6 +29,14 @@ impl Settings {
     /// Sets one key only if nobody did so before.
     pub fn preset(&mut self, key: &str, literal: impl Into<String>) -> &mut Settings {
         self.keys.entry(key.to_owned()).or_insert_with(|| literal.into());
+        self
+    }
+
+    /// Sets several keys.
+    pub fn all(&mut self, keys: &[(&str, &str)]) -> &mut Settings {
+        for (key, literal) in keys {
+            self.set(key, *literal);
+        }
         self
     }
 

@@ -163,6 +163,9 @@ fn a_device_that_does_not_answer_does_not_hold_up_the_end() {
     device.discard();
     world.gateway.launch();
     world.gateway.await_ready();
+    // The command goes on.
+    let request = device.expect_request();
+    device.answer(&request, "2.05", &[], "v");
     assert_eq!(device.update(&[], "").code_text(), "2.04");
 }
 

@@ -95,6 +95,9 @@ fn gateway_reaches_it_by_loopback_and_in_the_version_of_the_port() {
         session_expiry: Duration::ZERO,
         outbox_messages: 1,
         outbox_bytes: 65_536,
+        outbox_disk_messages: 0,
+        outbox_disk_bytes: 0,
+        duplicate_window: Duration::ZERO,
     };
     let old = Broker { bind: "0.0.0.0:1883".parse().unwrap(), bind_v5: None };
     let both = Broker { bind: "[::]:1883".parse().unwrap(), bind_v5: Some("[::]:1884".parse().unwrap()) };

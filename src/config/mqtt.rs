@@ -35,6 +35,12 @@ pub(crate) struct Mqtt {
     pub(crate) outbox_messages: usize,
     /// `outbox_bytes`
     pub(crate) outbox_bytes: usize,
+    /// `outbox_disk_messages`
+    pub(crate) outbox_disk_messages: usize,
+    /// `outbox_disk_bytes`
+    pub(crate) outbox_disk_bytes: usize,
+    /// `duplicate_window`
+    pub(crate) duplicate_window: Duration,
 }
 
 /// `mqtt.server`.
@@ -149,6 +155,11 @@ impl Mqtt {
             0..65_536 => Err("must be at least 64KB".into()),
             _ => Ok(()),
         });
+        let outbox_disk_messages = section.get("outbox_disk_messages", 8_640_000_usize);
+        let outbox_disk_bytes = section.get("outbox_disk_bytes", Bytes(4 << 30));
+        let duplicate_window = section.checked("duplicate_window", Duration::from_secs(60), |time| {
+            if time.as_secs() <= 86_400 { Ok(()) } else { Err("must not be longer than 86400s".into()) }
+        });
         section.finish();
         Mqtt {
             server,
@@ -164,6 +175,9 @@ impl Mqtt {
             session_expiry,
             outbox_messages,
             outbox_bytes: outbox_bytes.0,
+            outbox_disk_messages,
+            outbox_disk_bytes: outbox_disk_bytes.0,
+            duplicate_window,
         }
     }
 }

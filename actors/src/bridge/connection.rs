@@ -118,6 +118,7 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
                 | ReasonCode::ServerBusy
                 | ReasonCode::ServerShuttingDown
                 | ReasonCode::ReceiveMaximumExceeded
+                | ReasonCode::QuotaExceeded
         ),
         Error::BadUtf8String
         | Error::BadQos

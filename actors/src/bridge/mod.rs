@@ -1,12 +1,19 @@
 //! The bridge to the broker: holds the connection, empties the outbox into it, and leaves commands to the [`intake`].
 //!
 //! Nothing is published before the command subscription stands, so that an application which reacts to a `register` never loses its
-//! command. While the broker is away publications wait in the outbox; what was under way goes back to its front, in order.
+//! command. While the broker is away publications wait in the outbox; what was under way goes back to its front, in order. The MQTT library
+//! keeps publications of a session too, but it loses them without a word when the broker has lost the session: so the outbox does not rely on
+//! it, and some publications may come twice after an outage.
 pub(crate) mod connection;
 mod diagnosis;
+pub(crate) mod disk;
+mod duplicates;
 pub(crate) mod intake;
+pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod publisher;
+mod record;
+pub(crate) mod replay;
 mod window;
 
 use crate::event::{BrokerDown, BrokerUp, Event, FellBack, SubscribeRefused};
@@ -18,7 +25,7 @@ use connection::{TIMEOUT, VersionHint};
 use contract::topic::Topics;
 use intake::Intake;
 use paho_mqtt::{AsyncClient, Error, RetainHandling, SubscribeOptions};
-use publisher::Publisher;
+use publisher::{Publisher, Remains};
 use rand::Rng;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,6 +48,10 @@ const REST: Duration = Duration::from_millis(1);
 const BREAK_OFFS: u8 = 2;
 /// Clients of the other version that are kept for a while.
 const RETIRED: usize = 4;
+/// So many publications that the broker has are removed from the disk at once, …
+const SWEEP: usize = 256;
+/// … or after this time.
+const SWEEP_AFTER: Duration = Duration::from_millis(250);
 
 /// The connection is gone (from the library's callbacks).
 #[derive(Message)]
@@ -49,9 +60,9 @@ struct Lost {
     why: String,
 }
 
-/// Stop: flush for at most this long, say goodbye. Answers with the number of publications that did not get out.
+/// Stop: flush for at most this long, keep the rest for the next start, say goodbye. Answers with what did not get out.
 #[derive(Message)]
-#[rtype(result = "usize")]
+#[rtype(result = "Remains")]
 pub(crate) struct Drain {
     pub(crate) timeout: Duration,
 }
@@ -70,8 +81,10 @@ pub(crate) struct Bridge {
     up: bool,
     /// MQTT 5 attempts in a row that a listening broker broke off.
     broken_off: u8,
-    /// A subscription stood before: retained commands have been delivered.
-    subscribed_before: Arc<AtomicBool>,
+    /// A subscription stood in this run.
+    subscribed_before: bool,
+    /// Retained commands have been delivered, what comes with a subscription is a repetition.
+    stale_retained: Arc<AtomicBool>,
     draining: bool,
     pause: Duration,
     window: Window,
@@ -112,7 +125,8 @@ impl Bridge {
             retired: VecDeque::new(),
             up: false,
             broken_off: 0,
-            subscribed_before: Arc::new(AtomicBool::new(false)),
+            subscribed_before: false,
+            stale_retained: Arc::new(AtomicBool::new(false)),
             draining: false,
             pause: PAUSE_MIN,
             taken: VecDeque::new(),
@@ -130,15 +144,15 @@ impl Bridge {
     }
 
     fn listen(&self, ctx: &Context<Self>) {
-        let (intake, subscribed_before) = (self.intake.clone(), self.subscribed_before.clone());
+        let (intake, stale_retained) = (self.intake.clone(), self.stale_retained.clone());
         // MQTT 5 has its own means against repeated retained messages; 3.1.1 repeats them at each subscription.
         let repeats = self.version == MqttVersion::V3_1_1;
         self.client.set_message_callback(move |_, message| {
             let Some(message) = message else { return };
             // A panic must not unwind into the C library.
-            let stale = repeats && subscribed_before.load(Relaxed);
-            if catch_unwind(AssertUnwindSafe(|| intake.receive(&message, stale))).is_err() {
-                log::error!(target: crate::event::TARGET, event = "command_refused", topic = message.topic(); "a panic cost this command");
+            let stale = repeats && stale_retained.load(Relaxed);
+            if catch_unwind(AssertUnwindSafe(|| intake.receive(message, stale))).is_err() {
+                log::error!(target: crate::event::TARGET, event = "command_refused"; "a panic cost a command");
             }
         });
         let address = ctx.address();
@@ -155,12 +169,23 @@ impl Bridge {
         let (client, settings, version) = (self.client.clone(), self.settings.clone(), self.version);
         let persistent = self.is_persistent();
         let filters = self.topics.command_filters();
-        let qos = i32::from(self.topics.command.qos);
-        let first = !self.subscribed_before.load(Relaxed);
+        let qos = i32::from(match version {
+            MqttVersion::V5 => self.topics.command.qos,
+            // With QoS 2 the library hands a message over only when the broker has released it, and forgets it if the connection breaks in
+            // between. With QoS 1 the broker repeats it, and the journal recognises the repetition.
+            MqttVersion::V3_1_1 => self.topics.command.qos.min(1),
+        });
+        let stale_retained = self.stale_retained.clone();
+        self.intake.connecting();
+        let first = !self.subscribed_before;
         let probe = first && version == MqttVersion::V5;
         let attempt = move |client: AsyncClient, settings: Mqtt| async move {
             let options = connection::options(&settings, version, persistent)?;
-            deadline(client.connect(options)).await?;
+            let response = deadline(client.connect(options)).await?;
+            // The subscription stood before, in this run or in an earlier one: retained commands have been delivered.
+            if !first || response.connect_response().is_some_and(|response| response.session_present) {
+                stale_retained.store(true, Relaxed);
+            }
             for filter in &filters {
                 let subscribed = match version {
                     MqttVersion::V5 => {
@@ -203,17 +228,17 @@ impl Bridge {
         self.up = true;
         self.waker.wake_by_ref();
         self.pause = PAUSE_MIN;
-        self.subscribed_before.store(true, Relaxed);
+        self.subscribed_before = true;
         self.health.broker_up(true);
         let version = match self.version {
             MqttVersion::V5 => "5",
             MqttVersion::V3_1_1 => "3.1.1",
         };
-        BrokerUp { server: &self.settings.server, version, queued: self.publisher.len() + self.window.len() }.emit();
+        BrokerUp { server: &self.settings.server, version, queued: self.waiting() }.emit();
     }
 
     fn failed(&mut self, error: &Error, detail: Option<String>, reachable: bool, ctx: &mut Context<Self>) {
-        let never_up = !self.subscribed_before.load(Relaxed);
+        let never_up = !self.subscribed_before;
         let other = match (self.version, connection::version_hint(error)) {
             _ if !never_up || self.settings.version != MqttVersion::V5 => None,
             (MqttVersion::V5, VersionHint::Refused) => Some(MqttVersion::V3_1_1),
@@ -232,19 +257,29 @@ impl Bridge {
         if let Some(version) = other
             && let Ok(client) = connection::client(&self.settings, version)
         {
+            self.version = version;
+            self.replace_client(client, ctx);
             if version == MqttVersion::V3_1_1 {
                 FellBack { server: &self.settings.server, error: &error.to_string() }.emit();
                 pause = Duration::from_millis(10);
             }
-            self.version = version;
             self.broken_off = 0;
-            if self.retired.len() == RETIRED {
-                self.retired.pop_front();
-            }
-            self.retired.push_back(std::mem::replace(&mut self.client, client));
-            self.listen(ctx);
         }
         self.down(&detail.unwrap_or_else(|| error.to_string()), false, pause, ctx);
+    }
+
+    fn replace_client(&mut self, client: AsyncClient, ctx: &Context<Self>) {
+        if self.retired.len() == RETIRED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(std::mem::replace(&mut self.client, client));
+        self.listen(ctx);
+    }
+
+    /// Takes back what the lost connection did not acknowledge.
+    fn abandon(&mut self) {
+        let returned = self.window.abandon();
+        self.publisher.put_back(returned.into_iter().chain(self.taken.drain(..)));
     }
 
     fn down(&mut self, why: &str, was_up: bool, pause: Duration, ctx: &mut Context<Self>) {
@@ -278,20 +313,26 @@ impl Bridge {
         self.window.settle(cx, resting);
         let returned = self.window.take_returned();
         if !returned.is_empty() {
-            self.publisher.put_back(returned.into_iter());
+            // What went out after them has come back too; what was taken and did not go out comes behind.
+            self.publisher.put_back(returned.into_iter().chain(self.taken.drain(..)));
+            self.stalled = true;
         }
-        while self.up && !self.stalled && self.window.room() > 0 {
-            self.publisher.take(self.window.room(), &mut self.taken, cx.waker(), resting);
-            if self.taken.is_empty() {
-                break;
+        while self.up && !self.stalled {
+            let room = self.window.room().saturating_sub(self.taken.len());
+            if room > 0 {
+                self.publisher.take(room, &mut self.taken, cx.waker(), resting);
             }
-            for entry in self.taken.drain(..) {
-                // The library takes nothing: the connection is gone, and its callback follows; or its buffers are full.
-                self.stalled |= !self.window.send(&self.client, entry, self.version == MqttVersion::V5);
+            let before = self.taken.len();
+            self.send_taken();
+            if self.taken.len() == before {
+                break;
             }
             self.rest = Some(Box::pin(tokio::time::sleep(REST)));
             resting = self.is_resting(cx);
             self.window.settle(cx, resting);
+        }
+        if self.window.done() >= SWEEP {
+            self.sweep();
         }
         if self.stalled && self.stall_timer.is_none() {
             self.stall_timer = Some(ctx.run_later(STALL, |act, _| {
@@ -300,6 +341,35 @@ impl Bridge {
                 act.waker.wake_by_ref();
             }));
         }
+    }
+}
+
+impl Bridge {
+    fn send_taken(&mut self) {
+        while self.taken.front().is_some_and(|entry| self.window.admits(entry))
+            && let Some(entry) = self.taken.pop_front()
+        {
+            // The library takes nothing: the connection is gone, and its callback follows; or its buffers are full.
+            if !self.window.send(&self.client, entry, self.version == MqttVersion::V5) {
+                self.stalled = true;
+                break;
+            }
+        }
+    }
+
+    /// Removes from the disk what the broker has.
+    fn sweep(&mut self) {
+        let (numbers, commands) = self.window.take_done();
+        let left = self.publisher.done(numbers);
+        self.window.put_back_done(left);
+        for command in commands {
+            self.publisher.strike(command);
+        }
+    }
+
+    /// What is on its way or waits.
+    fn waiting(&self) -> usize {
+        self.publisher.len() + self.window.len() + self.taken.len()
     }
 }
 
@@ -315,11 +385,13 @@ impl Actor for Bridge {
         self.listen(ctx);
         ctx.spawn(Pump);
         self.connect(ctx);
+        ctx.run_interval(SWEEP_AFTER, |act, _| act.sweep());
         // A lost connection whose callback found no room is noticed here.
         ctx.run_interval(Duration::from_secs(1), |act, ctx| {
             if act.up && !act.client.is_connected() {
                 ctx.notify(Lost { why: "connection lost".to_owned() });
             }
+            act.intake.watch_store();
         });
     }
 }
@@ -348,13 +420,14 @@ impl Handler<Lost> for Bridge {
         // Both callbacks and the timer may report the same loss.
         if self.up && !self.client.is_connected() {
             let pause = self.next_pause();
+            self.abandon();
             self.down(&lost.why, true, pause, ctx);
         }
     }
 }
 
 impl Handler<Drain> for Bridge {
-    type Result = ResponseActFuture<Self, usize>;
+    type Result = ResponseActFuture<Self, Remains>;
 
     fn handle(&mut self, drain: Drain, _: &mut Self::Context) -> Self::Result {
         self.draining = true;
@@ -386,7 +459,11 @@ impl Handler<Drain> for Bridge {
                     act.up = false;
                     act.health.broker_up(false);
                     ctx.run_later(Duration::from_millis(100), |_, ctx| ctx.stop());
-                    act.publisher.len() + act.window.len()
+                    act.sweep();
+                    let ahead = act.window.abandon().into_iter().chain(act.taken.drain(..));
+                    let remains = act.publisher.keep_all(ahead);
+                    act.sweep();
+                    remains
                 }),
         )
     }
@@ -407,7 +484,7 @@ impl ActorFuture<Bridge> for Flush {
         cx: &mut task::Context<'_>,
     ) -> task::Poll<()> {
         act.pump(ctx, cx);
-        if act.publisher.len() == 0 && act.window.is_empty() {
+        if act.waiting() == 0 {
             return task::Poll::Ready(());
         }
         self.deadline.as_mut().poll(cx)

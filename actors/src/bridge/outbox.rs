@@ -13,8 +13,31 @@ pub(crate) struct Entry<R> {
     pub(crate) publication: Publication,
     /// Whom to tell when the broker has it.
     pub(crate) receipt: Option<R>,
-    /// How often it came back from a lost connection.
+    /// Its number on disk, if it is there.
+    pub(crate) number: Option<u64>,
+    /// The command whose terminal message this is, if it is still in the journal.
+    pub(crate) command: Option<u64>,
+    /// For what may be dropped and waits beside a backlog on disk: it comes before the publication of this number.
+    pub(crate) before: u64,
+    /// How often it came back from a lost connection, …
     pub(crate) attempts: u8,
+    /// … and how often from one that it had for itself.
+    pub(crate) alone: u8,
+}
+
+impl<R> Entry<R> {
+    pub(crate) fn new(publication: Publication) -> Entry<R> {
+        Entry { publication, receipt: None, number: None, command: None, before: 0, attempts: 0, alone: 0 }
+    }
+
+    pub(crate) fn must_arrive(&self) -> bool {
+        self.publication.class == Class::Keep
+    }
+
+    /// Bytes that count against the limits.
+    pub(crate) fn size(&self) -> usize {
+        ENTRY_BYTES + self.publication.payload.len() + self.publication.correlation_data.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// What a push did.
@@ -78,16 +101,24 @@ impl<R> Outbox<R> {
         self.bytes
     }
 
-    /// Appends. `kept_by_device`: the device repeats it if it is refused.
+    /// There is room for an entry, if droppable ones make way for it. `kept_by_device`: the device repeats it if it is refused.
+    pub(crate) fn fits(&self, entry: &Entry<R>, kept_by_device: bool) -> bool {
+        let (messages, bytes) = self.limits_for(kept_by_device);
+        self.messages - self.droppable_messages < messages && self.bytes - self.droppable_bytes + entry.size() <= bytes
+    }
+
+    /// Appends if there is room.
     pub(crate) fn push(&mut self, entry: Entry<R>, kept_by_device: bool) -> Pushed<R> {
-        let size = size(&entry);
-        let (messages, bytes) = match kept_by_device {
-            true => (self.limits.messages / 10 * 9, self.limits.bytes / 10 * 9),
-            false => (self.limits.messages, self.limits.bytes),
-        };
-        if self.messages - self.droppable_messages + 1 > messages || self.bytes - self.droppable_bytes + size > bytes {
-            return Pushed::Full(entry);
+        match self.fits(&entry, kept_by_device) {
+            true => Pushed::In(self.enter(entry, kept_by_device)),
+            false => Pushed::Full(entry),
         }
+    }
+
+    /// Appends in any case; what had to go for it.
+    pub(crate) fn enter(&mut self, entry: Entry<R>, kept_by_device: bool) -> Vec<Entry<R>> {
+        let size = entry.size();
+        let (messages, bytes) = self.limits_for(kept_by_device);
         let key = match entry.publication.class {
             Class::Droppable { key } => Some(key),
             Class::Keep => None,
@@ -100,7 +131,19 @@ impl<R> Outbox<R> {
             }
         }
         self.append(entry);
-        Pushed::In(dropped)
+        dropped
+    }
+
+    fn limits_for(&self, kept_by_device: bool) -> (usize, usize) {
+        match kept_by_device {
+            true => (self.limits.messages / 10 * 9, self.limits.bytes / 10 * 9),
+            false => (self.limits.messages, self.limits.bytes),
+        }
+    }
+
+    /// The oldest, where it is.
+    pub(crate) fn first(&self) -> Option<&Entry<R>> {
+        self.slots.iter().flatten().next()
     }
 
     /// The oldest.
@@ -133,10 +176,10 @@ impl<R> Outbox<R> {
 
     fn count(&mut self, entry: &Entry<R>) {
         self.messages += 1;
-        self.bytes += size(entry);
+        self.bytes += entry.size();
         if matches!(entry.publication.class, Class::Droppable { .. }) {
             self.droppable_messages += 1;
-            self.droppable_bytes += size(entry);
+            self.droppable_bytes += entry.size();
         }
     }
 
@@ -191,10 +234,10 @@ impl<R> Outbox<R> {
     /// Bookkeeping for an entry that has left its slot.
     fn forget(&mut self, sequence: u64, entry: &Entry<R>) {
         self.messages -= 1;
-        self.bytes -= size(entry);
+        self.bytes -= entry.size();
         if matches!(entry.publication.class, Class::Droppable { .. }) {
             self.droppable_messages -= 1;
-            self.droppable_bytes -= size(entry);
+            self.droppable_bytes -= entry.size();
         }
         if let (Class::Droppable { key }, Some(index)) = (entry.publication.class, &mut self.index)
             && let Some(sequences) = index.get_mut(&key)
@@ -221,27 +264,19 @@ impl<R> Outbox<R> {
     }
 }
 
-fn size<R>(entry: &Entry<R>) -> usize {
-    ENTRY_BYTES + entry.publication.payload.len() + entry.publication.correlation_data.as_ref().map_or(0, Vec::len)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn entry(name: &str, key: Option<u64>) -> Entry<()> {
-        Entry {
-            publication: Publication {
-                endpoint: "ep".into(),
-                topic: "t".into(),
-                payload: name.as_bytes().to_vec(),
-                qos: 0,
-                correlation_data: None,
-                class: key.map_or(Class::Keep, |key| Class::Droppable { key }),
-            },
-            receipt: None,
-            attempts: 0,
-        }
+        Entry::new(Publication {
+            endpoint: "ep".into(),
+            topic: "t".into(),
+            payload: name.as_bytes().to_vec(),
+            qos: 0,
+            correlation_data: None,
+            class: key.map_or(Class::Keep, |key| Class::Droppable { key }),
+        })
     }
 
     fn outbox(messages: usize) -> Outbox<()> {
@@ -337,7 +372,7 @@ mod tests {
             }
             assert!(outbox.len() <= 50);
             assert_eq!(outbox.len(), outbox.slots.iter().flatten().count());
-            assert_eq!(outbox.bytes(), outbox.slots.iter().flatten().map(size).sum::<usize>());
+            assert_eq!(outbox.bytes(), outbox.slots.iter().flatten().map(Entry::size).sum::<usize>());
         }
     }
 }

@@ -13,13 +13,20 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-/// Connections that one publication may outlive before it is given up: it may be the very reason why the broker breaks off.
-const ATTEMPTS: u8 = 5;
+/// A publication that was under way when so many connections broke may be the very reason: from then on it goes out alone.
+const SUSPECT: u8 = 3;
+/// It is given up when so many connections broke that it had for itself, …
+const ALONE: u8 = 10;
+/// … each within this time. A broker that merely hangs takes longer to be noticed.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 struct InFlight {
     token: Option<DeliveryToken>,
     result: Option<Result<(), Error>>,
+    /// When it went out, if it goes alone.
+    since: Option<Instant>,
     entry: Entry<Receipt>,
 }
 
@@ -37,15 +44,65 @@ pub(crate) struct Window {
     returned: Vec<Entry<Receipt>>,
     /// Receipts in flight.
     receipts: usize,
+    /// Those in flight that go alone.
+    suspects: usize,
+    /// The library did not take the last one: nothing goes out before it has come back.
+    blocked: bool,
+    /// Numbers on disk of what is done.
+    done: Vec<u64>,
+    /// Commands whose terminal messages, which are not on disk, are done.
+    concluded: Vec<u64>,
 }
 
 impl Window {
     pub(crate) fn new(size: usize) -> Window {
-        Window { size: size.max(1), in_flight: VecDeque::new(), returned: Vec::new(), receipts: 0 }
+        Window {
+            size: size.max(1),
+            in_flight: VecDeque::new(),
+            returned: Vec::new(),
+            receipts: 0,
+            suspects: 0,
+            blocked: false,
+            done: Vec::new(),
+            concluded: Vec::new(),
+        }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.in_flight.is_empty() && self.returned.is_empty()
+    /// Whether this one may go out now: one that is suspected of breaking connections goes alone.
+    pub(crate) fn admits(&self, entry: &Entry<Receipt>) -> bool {
+        let alone = self.in_flight.is_empty();
+        self.returned.is_empty() && !self.blocked && (alone || (entry.attempts < SUSPECT && self.suspects == 0))
+    }
+
+    /// The connection is gone: what it has not acknowledged comes back, oldest first.
+    pub(crate) fn abandon(&mut self) -> Vec<Entry<Receipt>> {
+        let alone = self.in_flight.len() == 1;
+        for mut flight in std::mem::take(&mut self.in_flight) {
+            if !flight.poll(&mut Context::from_waker(Waker::noop())) {
+                flight.result = Some(Err(Error::Disconnected));
+            }
+            let at_once = alone && flight.since.is_some_and(|since| since.elapsed() < AT_ONCE);
+            flight.entry.alone += u8::from(at_once);
+            self.complete(flight);
+        }
+        metrics::IN_FLIGHT.set(0);
+        self.blocked = false;
+        std::mem::take(&mut self.returned)
+    }
+
+    /// Numbers on disk of what is done, and commands that are concluded, since the last time.
+    pub(crate) fn take_done(&mut self) -> (Vec<u64>, Vec<u64>) {
+        (std::mem::take(&mut self.done), std::mem::take(&mut self.concluded))
+    }
+
+    /// How many are done and not taken yet.
+    pub(crate) fn done(&self) -> usize {
+        self.done.len() + self.concluded.len()
+    }
+
+    /// These could not be removed yet.
+    pub(crate) fn put_back_done(&mut self, numbers: Vec<u64>) {
+        self.done.extend(numbers);
     }
 
     /// What is in it, to be told at the end.
@@ -60,7 +117,11 @@ impl Window {
 
     /// Failed publications, once all that went out after them have come back too.
     pub(crate) fn take_returned(&mut self) -> Vec<Entry<Receipt>> {
-        if self.in_flight.is_empty() { std::mem::take(&mut self.returned) } else { Vec::new() }
+        if !self.in_flight.is_empty() {
+            return Vec::new();
+        }
+        self.blocked = false;
+        std::mem::take(&mut self.returned)
     }
 
     /// Publishes; `false` if the library did not take it.
@@ -76,8 +137,11 @@ impl Window {
             Err(error) => (None, Some(Err(error))),
         };
         let taken = token.is_some();
+        self.blocked |= !taken;
         self.receipts += usize::from(entry.receipt.is_some());
-        self.in_flight.push_back(InFlight { token, result, entry });
+        self.suspects += usize::from(entry.attempts >= SUSPECT);
+        let since = (entry.attempts >= SUSPECT).then(Instant::now);
+        self.in_flight.push_back(InFlight { token, result, since, entry });
         taken
     }
 
@@ -108,34 +172,37 @@ impl Window {
     }
 
     fn complete(&mut self, done: InFlight) {
-        let InFlight { token, result, mut entry } = done;
+        let InFlight { token, result, mut entry, since: _ } = done;
         self.receipts -= usize::from(entry.receipt.is_some());
+        self.suspects -= usize::from(entry.attempts >= SUSPECT);
         let error = match result {
             Some(Err(error)) => error,
             _ => {
                 metrics::PUBLISHED.increment();
-                if let Some(receipt) = entry.receipt {
-                    receipt.settle(true);
-                }
-                return;
+                return self.finish(entry, true);
             }
         };
         // Only what the library took counts as an attempt.
-        entry.attempts += u8::from(token.is_some());
-        if is_refusal(&error) || entry.attempts >= ATTEMPTS {
+        entry.attempts = entry.attempts.saturating_add(u8::from(token.is_some()));
+        if is_refusal(&error) || entry.alone >= ALONE {
             let publication = &entry.publication;
             PublishRefused { endpoint: &publication.endpoint, topic: &publication.topic, error: &error.to_string() }
                 .emit();
-            if let Some(receipt) = entry.receipt {
-                receipt.settle(false);
-            }
-            return;
+            return self.finish(entry, false);
         }
         metrics::PUBLISH_RETRIED.increment();
         if let Some(token) = token {
             entry.publication.payload = token.message().payload().to_vec();
         }
         self.returned.push(entry);
+    }
+
+    fn finish(&mut self, entry: Entry<Receipt>, kept: bool) {
+        self.done.extend(entry.number);
+        self.concluded.extend(entry.command);
+        if let Some(receipt) = entry.receipt {
+            receipt.settle(kept);
+        }
     }
 }
 

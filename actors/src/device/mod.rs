@@ -1,11 +1,12 @@
 //! The device actor: each message is one call on its [`Session`], then its outputs are drained ([`reaction`]).
 //!
 //! A panic within a turn costs the message of that turn ([`revival`]); one outside of it ends the actor, which its listener notices.
+mod commands;
 mod reaction;
 mod revival;
 
 use crate::clock;
-use crate::event::{CommandQueued, CommandReceived, CommandRefused, Event};
+use crate::custody::Custody;
 use crate::journal::Stored;
 use crate::listener::DeviceDied;
 use crate::mailbox;
@@ -14,12 +15,12 @@ use crate::registry::{Registry, Stopping};
 use crate::shared::Shared;
 use actix::prelude::*;
 use contract::command::Command;
-use contract::message::{Problem, Voice, without_device};
+use contract::message::Voice;
 use handshake::Facts;
 use lwm2m::catalog::Catalog;
 use lwm2m::directory::DeviceKey;
 use lwm2m::registration::Registration;
-use lwm2m::session::{Accepted, Address, Delivery, Ending, Now, Policy, Session, Submission, Ticket};
+use lwm2m::session::{Address, Delivery, Ending, Now, Policy, Session, Ticket};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(crate) struct Submit {
     /// The mountpoint that it was addressed to.
     pub(crate) mountpoint: Arc<str>,
     pub(crate) received: Instant,
+    pub(crate) custody: Custody,
 }
 
 /// What became of a notification or Send: safe with the broker, or not.
@@ -155,6 +157,12 @@ impl Security {
 struct Pending {
     ticket: Ticket,
     received: Instant,
+    custody: Custody,
+    /// The session's name for it.
+    id: Option<u64>,
+    idempotent: bool,
+    /// It is with the device.
+    sent: bool,
 }
 
 /// The actor.
@@ -300,13 +308,6 @@ impl Device {
             journal.forget(endpoint);
         }
     }
-
-    fn refuse(&self, submit: &Submit, problem: &Problem) {
-        CommandRefused { endpoint: &submit.mountpoint, cause: &"not registered" }.emit();
-        let ticket = submit.command.ticket();
-        let publication = without_device(&self.shared.topics, &submit.mountpoint, &ticket, problem);
-        let _ = self.shared.publisher.publish(publication, None, false);
-    }
 }
 
 impl Actor for Device {
@@ -319,7 +320,7 @@ impl Actor for Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        metrics::COMMANDS_PENDING.add(-i64::try_from(self.pending.len()).unwrap_or(0));
+        self.abandon_commands();
         if self.phase != Phase::Leaving
             && let Some(link) = self.link.take()
             && !self.shared.is_stopping()
@@ -351,56 +352,6 @@ impl Handler<Datagram> for Device {
         let Datagram { now, from, local, bytes } = datagram;
         self.local = local;
         self.turn(ctx, now, |session, now| session.handle_datagram(now, from, &bytes));
-    }
-}
-
-impl Handler<Submit> for Device {
-    type Result = ();
-
-    fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        let now = clock::now();
-        let endpoint = self.link.as_ref().map(|link| link.endpoint.clone()).unwrap_or_default();
-        let command = &submit.command;
-        CommandReceived { endpoint: &endpoint, op: command.message_type(), req: command.request_id() }.emit();
-        let Some(identity) = &self.voice else { return self.refuse(&submit, &Problem::NotRegistered) };
-        let ticket = command.ticket();
-        let operation = match command.check().and_then(|()| command.operation(&self.session.types())) {
-            Ok(operation) => operation,
-            Err(bad) => {
-                CommandRefused { endpoint: &endpoint, cause: &bad }.emit();
-                let _ = self.shared.publisher.publish(identity.voice.bad_command(&ticket, &bad), None, false);
-                return;
-            }
-        };
-        let submission = Submission {
-            operation,
-            ticket: ticket.clone(),
-            expires: command.expiry().and_then(|expiry| submit.received.checked_add(expiry)),
-            immediate: command.is_immediate(),
-        };
-        // Entered first: the outcome may come within the same turn.
-        self.pending.push(Pending { ticket: ticket.clone(), received: submit.received });
-        metrics::COMMANDS_PENDING.increment();
-        let mut taken = None;
-        self.turn(ctx, now, |session, now| taken = Some(session.submit(now, submission)));
-        match taken {
-            Some(Ok(Accepted::Sent)) | None => {}
-            Some(Ok(Accepted::Queued { waiting })) => {
-                CommandQueued { endpoint: &endpoint, queued: waiting }.emit();
-                if let Some(identity) = &self.voice
-                    && let Some(publication) = identity.voice.queued(&ticket, waiting, now.unix)
-                {
-                    let _ = self.shared.publisher.publish(publication, None, false);
-                }
-            }
-            Some(Err(refused)) => {
-                CommandRefused { endpoint: &endpoint, cause: &refused }.emit();
-                self.settle(&ticket);
-                if let Some(identity) = &self.voice {
-                    let _ = self.shared.publisher.publish(identity.voice.refused(&ticket, &refused), None, false);
-                }
-            }
-        }
     }
 }
 
@@ -439,7 +390,12 @@ impl Handler<Abandon> for Device {
     type Result = ();
 
     fn handle(&mut self, abandon: Abandon, ctx: &mut Self::Context) {
-        self.turn(ctx, clock::now(), |session, now| session.abandon_commands(now));
+        let now = clock::now();
+        match self.shared.commands {
+            // The next start goes on with what has no outcome.
+            Some(_) => self.keep_all_commands(now),
+            None => self.turn(ctx, now, |session, now| session.abandon_commands(now)),
+        }
         drop(abandon.0);
     }
 }
@@ -462,6 +418,7 @@ impl Handler<Leave> for Device {
         if self.session.registration().is_some()
             && let Some(link) = &self.link
         {
+            use crate::event::Event as _;
             crate::event::Ended { endpoint: &link.endpoint, ending: Ending::Removed }.emit();
             self.forget(&link.endpoint);
         }

@@ -1,6 +1,6 @@
 //! From a session's outputs to the world: datagrams, publications, notices to the registry, log.
 use super::{Device, Identity, Phase};
-use crate::bridge::publisher::Receipt;
+use crate::bridge::publisher::{Receipt, Taken};
 use crate::event::{self, Event as _};
 use crate::journal::Turn;
 use crate::mailbox;
@@ -47,7 +47,10 @@ impl Device {
                     self.keep(kept.take_if(|turn| turn.is_urgent()), now);
                     self.react(ctx, now, &event, &mut verdicts);
                 }
-                Output::Persist(patch) => self.persist(&mut kept, now, patch),
+                Output::Persist(patch) => {
+                    self.note_command(&patch);
+                    self.persist(&mut kept, now, patch);
+                }
                 Output::Timeout(deadline) => {
                     self.keep(kept.take(), now);
                     for (to, datagram) in datagrams.drain(..) {
@@ -83,6 +86,8 @@ impl Device {
     fn react(&mut self, ctx: &mut Context<Self>, now: Now, event: &Event, verdicts: &mut Vec<(Delivery, bool)>) {
         let Some(link) = self.link.clone() else { return };
         let endpoint = &*link.endpoint;
+        // Of a terminal message: the number of its command in the journal.
+        let mut command = None;
         match event {
             Event::Registered { registration, replaced } => {
                 self.registered(ctx, registration, replaced.is_some());
@@ -117,10 +122,15 @@ impl Device {
                 mailbox::insist(ctx, &self.registry().clone(), moved);
             }
             Event::Awake => event::Awake { endpoint }.emit(),
-            Event::Asleep { queued } => event::Asleep { endpoint, queued: *queued }.emit(),
+            Event::Asleep { queued } => {
+                event::Asleep { endpoint, queued: *queued }.emit();
+                self.keep_waiting_commands(now);
+            }
             Event::Sent { .. } => event::CommandSent { endpoint }.emit(),
             Event::Acknowledged { .. } => {}
-            Event::Finished { ticket, outcome, observing } => self.finished(endpoint, now, ticket, outcome, *observing),
+            Event::Finished { ticket, outcome, observing } => {
+                command = self.finished(endpoint, now, ticket, outcome, *observing);
+            }
             Event::Notified { answer, .. } => event::Notified { endpoint, code: answer.code }.emit(),
             Event::ObservationEnded { lost, .. } => event::ObserveEnded { endpoint, lost: *lost }.emit(),
             Event::DataSent { nodes, .. } => event::DataSent { endpoint, values: nodes.len() }.emit(),
@@ -136,7 +146,15 @@ impl Device {
         if let Some(identity) = &self.voice {
             identity.voice.render_typed(event, now.unix, Some(&self.session.types()), &mut publications);
         }
-        self.publish(publications, delivery, verdicts);
+        match delivery {
+            Some(delivery) => self.deliver(publications, delivery, verdicts),
+            None => {
+                for publication in publications {
+                    // The terminal message is the first.
+                    self.shared.publisher.conclude(publication, command.take());
+                }
+            }
+        }
     }
 
     /// A Register under a name that the device's identity does not entitle it to is told under the name that it does.
@@ -154,29 +172,26 @@ impl Device {
         }
     }
 
-    /// Publishes; a delivery is decided at once (QoS 0), or when the broker has acknowledged the last of its publications.
-    fn publish(
-        &self,
-        publications: Vec<Publication>,
-        delivery: Option<Delivery>,
-        verdicts: &mut Vec<(Delivery, bool)>,
-    ) {
+    /// Publishes what the device keeps until it is acknowledged. That is decided at once, if the publication is stored or its QoS is 0; else
+    /// when the broker has acknowledged it.
+    fn deliver(&self, publications: Vec<Publication>, delivery: Delivery, verdicts: &mut Vec<(Delivery, bool)>) {
         let last = publications.len().saturating_sub(1);
         let mut kept = Some(true);
         for (i, publication) in publications.into_iter().enumerate() {
-            let receipt = match (delivery, &self.link) {
-                (Some(delivery), Some(link)) if i == last && publication.qos > 0 => {
-                    kept = None;
-                    Some(Receipt { link: link.clone(), delivery })
-                }
+            let receipt = match &self.link {
+                Some(link) if i == last && publication.qos > 0 => Some(Receipt { link: link.clone(), delivery }),
                 _ => None,
             };
-            if !self.shared.publisher.publish(publication, receipt, delivery.is_some()) {
-                kept = Some(false);
+            kept = match self.shared.publisher.publish(publication, receipt, true) {
+                Taken::Safe => kept,
+                Taken::Waiting => None,
+                Taken::Refused => Some(false),
+            };
+            if kept == Some(false) {
                 break;
             }
         }
-        if let (Some(delivery), Some(kept)) = (delivery, kept) {
+        if let Some(kept) = kept {
             if !kept && let Some(link) = &self.link {
                 event::Declined { endpoint: &link.endpoint }.emit();
             }
@@ -215,23 +230,22 @@ impl Device {
         mailbox::insist(ctx, &self.registry().clone(), notice);
     }
 
-    fn finished(&mut self, endpoint: &str, now: Now, ticket: &Ticket, outcome: &Outcome, observing: Option<u32>) {
-        let elapsed = self.settle(ticket).map(|received| now.instant.saturating_duration_since(received));
+    /// The number of the command in the journal, if it is there.
+    fn finished(
+        &mut self,
+        endpoint: &str,
+        now: Now,
+        ticket: &Ticket,
+        outcome: &Outcome,
+        observing: Option<u32>,
+    ) -> Option<u64> {
+        let pending = self.settle(ticket);
+        let elapsed = pending.as_ref().map(|pending| now.instant.saturating_duration_since(pending.received));
         event::CommandFinished { endpoint, outcome, elapsed }.emit();
         if observing.is_some() {
             event::ObserveStarted { endpoint }.emit();
         }
-    }
-
-    /// Strikes a command off the list; when it was received, if it was on it.
-    pub(super) fn settle(&mut self, ticket: &Ticket) -> Option<std::time::Instant> {
-        let position = self.pending.iter().position(|pending| pending.ticket == *ticket)?;
-        let pending = self.pending.remove(position);
-        if self.pending.is_empty() {
-            self.pending = Vec::new();
-        }
-        metrics::COMMANDS_PENDING.decrement();
-        Some(pending.received)
+        pending?.custody.number
     }
 }
 

@@ -39,11 +39,9 @@ impl Device {
             .collect();
         DeviceRevived { endpoint: &endpoint, error: what, interrupted: lost.len() }.emit();
         for ticket in lost {
-            self.settle(&ticket);
-            self.announce(
-                now,
-                &Event::Finished { ticket, outcome: Outcome::TimedOut(Some("interrupted")), observing: None },
-            );
+            let number = self.settle(&ticket).and_then(|pending| pending.custody.number);
+            let event = Event::Finished { ticket, outcome: Outcome::TimedOut(Some("interrupted")), observing: None };
+            self.announce(now, &event, number);
         }
         match session {
             Some(session) => {
@@ -67,7 +65,7 @@ impl Device {
         if let Some(registration) = registration {
             crate::event::Ended { endpoint: &link.endpoint, ending: Ending::Removed }.emit();
             self.forget(&link.endpoint);
-            self.announce(now, &Event::Ended { registration, ending: Ending::Removed });
+            self.announce(now, &Event::Ended { registration, ending: Ending::Removed }, None);
             mailbox::insist(ctx, &self.registry().clone(), registry::Ended { link: link.clone() });
         }
         let address = self.session.address();
@@ -78,13 +76,14 @@ impl Device {
         }
     }
 
-    fn announce(&self, now: Now, event: &Event) {
+    /// `command`: the number in the journal of a command whose outcome this is.
+    fn announce(&self, now: Now, event: &Event, mut command: Option<u64>) {
         let Some(identity) = &self.voice else { return };
         let mut publications = Vec::new();
         let rendered = catch_unwind(AssertUnwindSafe(|| identity.voice.render(event, now.unix, &mut publications)));
         if rendered.is_ok() {
             for publication in publications {
-                let _ = self.shared.publisher.publish(publication, None, false);
+                self.shared.publisher.conclude(publication, command.take());
             }
         }
     }

@@ -122,3 +122,46 @@ impl Event for SubscribeRefused<'_> {
         log::error!(target: TARGET, event = "broker_down", topic = self.filter, error = self.error; "command subscription refused");
     }
 }
+
+/// Memory has no more room for what must arrive: the disk takes it.
+#[derive(Debug)]
+pub struct OutboxSpills;
+
+impl Event for OutboxSpills {
+    fn emit(self) {
+        log::info!(target: TARGET, event = "outbox_spills"; "the outbox goes on on disk");
+    }
+}
+
+/// All that was on disk alone is in memory again.
+#[derive(Debug)]
+pub struct OutboxDrained;
+
+impl Event for OutboxDrained {
+    fn emit(self) {
+        log::info!(target: TARGET, event = "outbox_drained"; "the outbox fits into memory again");
+    }
+}
+
+/// The store takes nothing any more.
+#[derive(Debug)]
+pub struct StoreUnavailable;
+
+impl Event for StoreUnavailable {
+    fn emit(self) {
+        metrics::STORE_UNAVAILABLE.set(1);
+        log::error!(target: TARGET, event = "store_unavailable";
+            "the store takes nothing, disk full or failed: new commands are refused, confirmable notifications are not acknowledged");
+    }
+}
+
+/// It takes writes again.
+#[derive(Debug)]
+pub struct StoreAvailable;
+
+impl Event for StoreAvailable {
+    fn emit(self) {
+        metrics::STORE_UNAVAILABLE.set(0);
+        log::info!(target: TARGET, event = "store_recovered"; "the store takes writes again");
+    }
+}

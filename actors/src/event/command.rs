@@ -84,6 +84,10 @@ impl Event for CommandFinished<'_> {
                 metrics::COMMANDS_EXPIRED.increment();
                 log::info!(target: TARGET, event = "command_expired", endpoint = self.endpoint, elapsed_ms = elapsed_ms; "command expired");
             }
+            Outcome::TimedOut(Some("cancelled")) => {
+                metrics::COMMANDS_CANCELLED.increment();
+                log::debug!(target: TARGET, event = "command_cancelled", endpoint = self.endpoint, elapsed_ms = elapsed_ms; "command cancelled");
+            }
             Outcome::TimedOut(cause) => {
                 metrics::COMMANDS_TIMED_OUT.increment();
                 log::info!(target: TARGET, event = "command_timeout", endpoint = self.endpoint, cause = cause.unwrap_or("no answer"),
@@ -134,5 +138,35 @@ impl Event for CommandIgnored<'_> {
             log::warn!(target: TARGET, event = "command_refused", topic = self.topic, cause:% = self.cause, suppressed = suppressed;
                 "message ignored");
         }
+    }
+}
+
+/// A command came once more that is being carried out, or was; it is acknowledged to the broker, and that is all.
+#[derive(Debug)]
+pub struct CommandDuplicate<'a> {
+    /// Where.
+    pub topic: &'a str,
+    /// `reqID` as JSON.
+    pub req: Option<&'a str>,
+}
+
+impl Event for CommandDuplicate<'_> {
+    fn emit(self) {
+        metrics::COMMANDS_DUPLICATE.increment();
+        log::debug!(target: TARGET, event = "command_duplicate", topic = self.topic, req = self.req.unwrap_or(""); "command came again");
+    }
+}
+
+/// Commands of before a restart go on.
+#[derive(Debug)]
+pub struct CommandsReplayed {
+    /// How many.
+    pub commands: u64,
+}
+
+impl Event for CommandsReplayed {
+    fn emit(self) {
+        metrics::COMMANDS_REPLAYED.add(self.commands);
+        log::info!(target: TARGET, event = "command_received", queued = self.commands; "commands of before the restart go on");
     }
 }

@@ -255,6 +255,30 @@ impl Store {
         Ok(())
     }
 
+    /// The records of a part from this key on, in the order of their keys. `visit` returns false to stop.
+    pub fn scan_from(
+        &self,
+        part: Part,
+        from: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), WriteError> {
+        let files = self.inner.files().ok_or_else(|| WriteError::Failed("being reopened".into()))?;
+        for guard in files.part(part).range(from..) {
+            let (key, value) = guard.into_inner().map_err(|error| WriteError::Failed(error.to_string()))?;
+            if !visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last key of a part.
+    pub fn last_key(&self, part: Part) -> Result<Option<Vec<u8>>, WriteError> {
+        let files = self.inner.files().ok_or_else(|| WriteError::Failed("being reopened".into()))?;
+        let last = files.part(part).last_key_value().map(fjall::Guard::key).transpose();
+        last.map(|key| key.map(|key| key.to_vec())).map_err(|error| WriteError::Failed(error.to_string()))
+    }
+
     /// One record.
     pub fn get(&self, part: Part, key: &[u8]) -> Result<Option<Vec<u8>>, WriteError> {
         let files = self.inner.files().ok_or_else(|| WriteError::Failed("being reopened".into()))?;

@@ -99,7 +99,10 @@ impl Command {
         };
         let draft = match (&message_type, data) {
             (Err((_, bad)), _) => Err(bad.clone()),
-            (Ok(MessageType::Cancel), _) => Ok(Draft::cancel()),
+            (Ok(MessageType::Cancel), _) => match members.get("reqID") {
+                Some(_) => Ok(Draft::cancel()),
+                None => Err(BadCommand::new("reqID", "missing")),
+            },
             (Ok(_), None) => Err(BadCommand::new("data", "missing")),
             (Ok(_), Some(Err(bad))) => Err(bad),
             (Ok(known), Some(Ok(data))) => operation::draft(*known, &data, members.get("encoding")),
@@ -133,7 +136,7 @@ impl Command {
     /// The verdict about everything that needs no device.
     pub fn check(&self) -> Result<(), BadCommand> {
         match &self.draft {
-            Ok(draft) => draft.check(),
+            Ok(_) => Ok(()),
             Err(bad) => Err(bad.clone()),
         }
     }
@@ -173,6 +176,14 @@ impl Command {
     /// This is `cancel`: the waiting commands with the same `reqID` are meant, the device is not concerned.
     pub fn is_cancel(&self) -> bool {
         self.message_type == Ok(MessageType::Cancel)
+    }
+    /// This is a `cancel` of the command with that ticket: both have a `reqID`, written in the same way.
+    pub fn cancels(&self, ticket: &Ticket) -> bool {
+        self.is_cancel() && self.request_id().is_some_and(|id| crate::ticket::request_id(ticket) == Some(id))
+    }
+    /// Sending it twice does no more than sending it once.
+    pub fn is_idempotent(&self) -> bool {
+        !matches!(self.message_type, Ok(MessageType::Execute | MessageType::Create))
     }
 }
 

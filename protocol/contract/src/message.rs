@@ -17,7 +17,7 @@ use content::{Sent, Unknown};
 use lifecycle::Report;
 use lwm2m::format::Types;
 use lwm2m::registration::Registration;
-use lwm2m::session::{Address, Answer, Event, Outcome, Refused, Ticket};
+use lwm2m::session::{Address, Answer, Cancelled, Event, Outcome, Refused, Ticket};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -284,6 +284,7 @@ pub fn without_device(topics: &Topics, mountpoint: &str, ticket: &Ticket, proble
         Problem::Bad(bad) => reply.error(Code::BAD_REQUEST, &bad.to_string()),
         Problem::NotRegistered => reply.refused(&Refused::NotRegistered),
         Problem::Unavailable(reason) => reply.error(Code::SERVICE_UNAVAILABLE, reason),
+        Problem::Ended(outcome) => reply.outcome(outcome, None),
     };
     Publication { endpoint, topic, payload, qos: topics.response.qos, correlation_data, class: Class::Keep }
 }
@@ -303,8 +304,20 @@ pub fn dtls_refused(topics: &Topics, identity: &str, from: Address, cause: &str,
     })
 }
 
+/// What a `cancel` is answered with (contract chapter 5): `2.02` if anything was taken back, `4.09` if all that bears the `reqID` is with
+/// the device already, `4.04` if nothing does.
+pub fn cancel_outcome(found: Cancelled) -> Outcome {
+    let (code, diagnostic) = match found {
+        Cancelled { waiting: 1.., .. } => (Code::DELETED, None),
+        Cancelled { on_the_wire: 1.., .. } => (Code::CONFLICT, Some("already sent")),
+        Cancelled { .. } => (Code::NOT_FOUND, Some("no command waits with this reqID")),
+    };
+    let diagnostic = diagnostic.map(str::to_owned);
+    Outcome::Answered(Answer { code, content: lwm2m::session::Content::None, diagnostic, location: None })
+}
+
 /// Why a command is answered without a device.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Problem {
     /// 4.00
     Bad(crate::command::BadCommand),
@@ -312,6 +325,8 @@ pub enum Problem {
     NotRegistered,
     /// 5.03
     Unavailable(String),
+    /// This outcome, which was known without the device.
+    Ended(Outcome),
 }
 
 /// Renders one terminal outcome (used by [`Voice::render`]; public for tests and for HTTP).

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "that is how a test fails")]
 mod common;
 
-use common::{command, diagnostic, operation, path, target};
+use common::{Definitions, command, diagnostic, operation, path, target};
 use contract::command::{Command, Envelope};
 use contract::message::{Problem, without_device};
 use contract::topic::Topics;
@@ -352,7 +352,8 @@ fn malformed_commands_name_the_member_at_fault() {
         (r#"{"msgType":"execute","data":{"path":"/3/0/4","args":true}}"#, "args: a boolean where a string belongs"),
         (r#"{"msgType":"execute","data":{"path":"/3/0/4","args":{}}}"#, "args: an object where a string belongs"),
         (r#"{"msgType":"cancel-observe","data":{"path":"/3","passive":"yes"}}"#, "passive: "),
-        (r#"{"msgType":"cancel","reqID":7}"#, "msgType: \"cancel\" is not an operation"),
+        (r#"{"msgType":"cancel"}"#, "reqID: missing"),
+        (r#"{"msgType":"cancel","reqID":null}"#, "reqID: missing"),
     ];
     for (json, expected) in cases {
         let text = diagnostic(json);
@@ -440,4 +441,25 @@ fn the_log_sees_type_and_request() {
     let cancel = command(r#"{"msgType":"cancel","reqID":7}"#);
     assert!(cancel.is_cancel());
     assert_eq!((cancel.message_type(), cancel.request_id()), ("cancel", Some("7")));
+    assert!(cancel.check().is_ok() && cancel.operation(&Definitions).is_err());
+}
+
+#[test]
+fn cancel_means_the_commands_with_the_same_request_id() {
+    let cancel = command(r#"{"msgType":"cancel","reqID":7}"#);
+    for (request, meant) in [("7", true), ("7.0", false), ("\"7\"", false), ("77", false), ("null", false)] {
+        let other = command(&format!(r#"{{"reqID":{request},"msgType":"read","data":{{"path":"/3"}}}}"#));
+        assert_eq!(cancel.cancels(&other.ticket()), meant, "{request}");
+        assert!(!other.cancels(&other.ticket()));
+    }
+    let anonymous = command(r#"{"msgType":"read","data":{"path":"/3"}}"#);
+    assert!(!cancel.cancels(&anonymous.ticket()));
+}
+
+#[test]
+fn execute_and_create_must_not_be_repeated() {
+    for (kind, idempotent) in [("execute", false), ("create", false), ("read", true), ("write", true), ("cancel", true)]
+    {
+        assert_eq!(command(&format!(r#"{{"msgType":"{kind}"}}"#)).is_idempotent(), idempotent, "{kind}");
+    }
 }

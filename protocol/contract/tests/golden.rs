@@ -8,9 +8,9 @@ use coap::Code;
 use common::files::{Golden, folder, stored};
 use common::{Definitions, address, command, path, registration, render, voice};
 use contract::command::{BadCommand, Command, Envelope, auto_observe_ticket};
-use contract::message::{Problem, Publication, Settings, Voice, dtls_refused, status, without_device};
+use contract::message::{Problem, Publication, Settings, Voice, cancel_outcome, dtls_refused, status, without_device};
 use contract::topic::Topics;
-use lwm2m::session::{Address, Answer, Content, Delivery, Ending, Event, Outcome, Refused, Ticket};
+use lwm2m::session::{Address, Answer, Cancelled, Content, Delivery, Ending, Event, Outcome, Refused, Ticket};
 use lwm2m::{Node, Value};
 use serde_json::json;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn compare(prefix: &str, made: &Golden) {
     assert_eq!(stored.len(), made.len(), "a file without a case");
 }
 
-const COMMANDS: [(&str, &str); 29] = [
+const COMMANDS: [(&str, &str); 30] = [
     ("read", r#"{"reqID":7,"msgType":"read","data":{"path":"/3/0/0"}}"#),
     ("read-format", r#"{"reqID":7,"msgType":"read","data":{"path":"/3/0","format":"senml-cbor"}}"#),
     ("read-query", r#"{"reqID":7,"msgType":"read","data":{"path":"/3/0?a=1&b=2"}}"#),
@@ -96,6 +96,7 @@ const COMMANDS: [(&str, &str); 29] = [
         "cancel-observe-composite",
         r#"{"msgType":"cancel-observe-composite","data":{"paths":["/3/0/9","/3303/0/5700"]}}"#,
     ),
+    ("cancel", r#"{"reqID":7,"msgType":"cancel"}"#),
     ("mheaders", r#"{"reqID":null,"msgType":"read","mheaders":{"ttl":0},"imei":"35","data":{"path":"3/0/0/"}}"#),
 ];
 
@@ -105,9 +106,11 @@ fn commands_become_the_operations_on_file() {
     for (name, text) in COMMANDS {
         let read = command(text);
         read.check().unwrap();
-        let operation = read.operation(&Definitions).unwrap();
+        let operation = read.operation(&Definitions);
+        assert_eq!(operation.is_err(), read.is_cancel(), "{name}: cancel alone is no operation on the device");
+        let operation = operation.ok();
         let command: serde_json::Value = serde_json::from_str(text).unwrap();
-        let operation = json!({ "command": command, "operation": format!("{operation:?}") });
+        let operation = json!({ "command": command, "operation": operation.map(|operation| format!("{operation:?}")) });
         made.insert(format!("command-{name}"), operation);
     }
     compare("command-", &made);
@@ -256,6 +259,11 @@ fn exceptions(all: &mut Messages) {
     all.event("coap_reset", &finished(&read, Outcome::Reset));
     all.event("coap_timeout", &finished(&read, Outcome::TimedOut(None)));
     all.event("coap_timeout-expired", &finished(&read, Outcome::TimedOut(Some("expired"))));
+    all.event("coap_timeout-cancelled", &finished(&read, Outcome::TimedOut(Some("cancelled"))));
+    let cancel = command(text("cancel")).ticket();
+    for (name, waiting, on_the_wire) in [("cancel", 1, 1), ("cancel-sent", 0, 1), ("cancel-nothing", 0, 0)] {
+        all.event(name, &finished(&cancel, cancel_outcome(Cancelled { waiting, on_the_wire })));
+    }
     let composite = command(text("read-composite")).ticket();
     all.event("coap_timeout-composite", &finished(&composite, Outcome::TimedOut(None)));
     let queue_full = all.voice.refused(&read, &Refused::QueueFull(100));
@@ -267,6 +275,8 @@ fn exceptions(all: &mut Messages) {
     all.add("impossible", &impossible);
     let topics = Topics::default();
     all.add("no-device", &without_device(&topics, "lwm2m/ep9/", &read, &Problem::NotRegistered));
+    let interrupted = Problem::Ended(Outcome::TimedOut(Some("interrupted")));
+    all.add("no-device-interrupted", &without_device(&topics, "lwm2m/ep9/", &read, &interrupted));
     all.add("unavailable", &without_device(&topics, "lwm2m/ep9/", &read, &Problem::Unavailable("store failed".into())));
     for (name, json) in [
         ("bad-unknown-type", r#"{"reqID":1,"msgType":"frob","data":{"path":"/3"}}"#),
@@ -279,7 +289,7 @@ fn exceptions(all: &mut Messages) {
             r#"{"reqID":10086,"msgType":"write","encoding":"hex","data":{"path":"/3/0/1","type":"String","value":"xyz"}}"#,
         ),
         ("bad-composite", r#"{"reqID":1,"msgType":"read-composite","data":{"paths":["/3",5]}}"#),
-        ("bad-cancel", r#"{"reqID":1,"msgType":"cancel"}"#),
+        ("bad-cancel", r#"{"msgType":"cancel"}"#),
     ] {
         let read = command(json);
         let bad: BadCommand = read.check().unwrap_err();

@@ -3,7 +3,7 @@
 mod bench;
 use bench::*;
 use coap::{Code, Kind, Message};
-use lwm2m::session::{Accepted, Event, Outcome, Policy, Submission};
+use lwm2m::session::{Accepted, Cancelled, Event, Outcome, Policy, Refused, Submission};
 use std::time::Duration;
 
 fn sleeper() -> Bench {
@@ -204,4 +204,45 @@ fn leaving_queue_mode_releases_the_commands() {
     bench.submit("a", read("/3/0/0")).0.unwrap();
     assert_eq!(bench.update(&["b=U"], "").story(), "→2.04 Updated Awake →Get Sent");
     assert!(bench.session.is_awake(bench.clock()));
+}
+
+#[test]
+fn what_waits_can_be_taken_back_and_what_is_sent_cannot() {
+    let mut bench = sleeper();
+    let request = bench.send("a", read("/3/0/0"));
+    for name in ["b", "c", "b"] {
+        bench.submit(name, read("/3/0/1")).0.unwrap();
+    }
+    let now = bench.clock();
+    let found = bench.session.cancel(now, |other| *other == ticket("b"));
+    assert_eq!(found, Cancelled { waiting: 2, on_the_wire: 0 });
+    let cancelled = ("b".to_owned(), Outcome::TimedOut(Some("cancelled")), None);
+    assert_eq!(bench.drain().finished(), [cancelled.clone(), cancelled]);
+    assert_eq!(bench.stored.as_ref().unwrap().commands.len(), 2);
+    let found = bench.session.cancel(now, |other| *other == ticket("a"));
+    assert_eq!(found, Cancelled { waiting: 0, on_the_wire: 1 });
+    let found = bench.session.cancel(now, |other| *other == ticket("d"));
+    assert_eq!(found, Cancelled::default());
+    assert_eq!(bench.drain().story(), "");
+    // The others are not disturbed.
+    let step = bench.answer(&request, Code::CONTENT, Some(0), b"x");
+    assert_eq!((step.finished()[0].0.as_str(), step.sent().len()), ("a", 1));
+}
+
+#[test]
+fn what_was_accepted_before_a_restart_is_never_too_much() {
+    let mut bench = Bench::registered_with(
+        Policy { queue_max: 2, ..policy() },
+        &["ep=ep1", "lt=3600", "lwm2m=1.0", "b=UQ"],
+        "</3/0>",
+    );
+    bench.wait(30.0);
+    let submission =
+        |name: &str| Submission { operation: read("/3"), ticket: ticket(name), expires: None, immediate: false };
+    for place in 1..=3 {
+        let now = bench.clock();
+        assert_eq!(bench.session.resubmit(now, submission("a")), Ok(Accepted::Queued { waiting: place }));
+    }
+    let now = bench.clock();
+    assert_eq!(bench.session.submit(now, submission("b")), Err(Refused::QueueFull(3)));
 }

@@ -35,18 +35,12 @@ impl Draft {
     fn whole(operation: Operation) -> Draft {
         Draft { operation: Some(operation), elements: Vec::new() }
     }
-    pub(super) fn check(&self) -> Result<(), BadCommand> {
-        match self.operation {
-            Some(_) => Ok(()),
-            None => Err(BadCommand::new("msgType", "\"cancel\" is not an operation on a device")),
-        }
-    }
     /// With the types of the device.
     pub(super) fn operation(self, types: &dyn Types) -> Result<Operation, BadCommand> {
-        self.check()?;
         let filled: Result<Vec<_>, _> = self.elements.into_iter().map(|element| element.node(types)).collect();
         let mut filled = filled?;
-        let mut operation = self.operation.ok_or_else(|| BadCommand::new("msgType", "not an operation"))?;
+        let mut operation =
+            self.operation.ok_or_else(|| BadCommand::new("msgType", "\"cancel\" is not an operation on a device"))?;
         match &mut operation {
             Operation::Write { node, .. } => filled.into_iter().for_each(|value| *node = value),
             Operation::WriteBatch { nodes, .. }

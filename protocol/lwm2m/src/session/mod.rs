@@ -137,6 +137,15 @@ pub enum Refused {
     Impossible(String),
 }
 
+/// What [`Session::cancel`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cancelled {
+    /// Commands that waited and have ended as `cancelled`.
+    pub waiting: usize,
+    /// Commands that are with the device already: their outcome is still to come.
+    pub on_the_wire: usize,
+}
+
 /// Everything beside the operation itself.
 #[derive(Clone, Debug)]
 pub struct Submission {
@@ -245,9 +254,25 @@ impl Session {
     /// A command.
     pub fn submit(&mut self, now: Now, submission: Submission) -> Result<Accepted, Refused> {
         self.expire_registration(now);
-        let accepted = self.take(now, submission);
+        let accepted = self.take(now, submission, false);
         self.settle(now);
         accepted
+    }
+
+    /// A command that had been accepted before a restart: as [`Session::submit`], but never refused because of those that wait.
+    pub fn resubmit(&mut self, now: Now, submission: Submission) -> Result<Accepted, Refused> {
+        self.expire_registration(now);
+        let accepted = self.take(now, submission, true);
+        self.settle(now);
+        accepted
+    }
+
+    /// Takes back the waiting commands whose tickets are meant: they end as `cancelled`.
+    pub fn cancel(&mut self, now: Now, meant: impl Fn(&Ticket) -> bool) -> Cancelled {
+        self.expire_registration(now);
+        let cancelled = self.take_back(meant);
+        self.settle(now);
+        cancelled
     }
 
     /// The notification or Send is safe with the other side: now it may be acknowledged to the device.

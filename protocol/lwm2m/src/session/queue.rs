@@ -1,7 +1,7 @@
 //! Waiting commands and the awake window of queue mode (contract chapter 10, L-075 to L-083).
 use super::flight::Flight;
 use super::snapshot::StoredCommand;
-use super::{Accepted, Event, Now, Operation, Outcome, Patch, Refused, Session, Submission, Ticket, answer};
+use super::{Accepted, Cancelled, Event, Now, Operation, Outcome, Patch, Refused, Session, Submission, Ticket, answer};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +31,13 @@ impl Command {
 }
 
 impl Session {
-    pub(super) fn take(&mut self, now: Now, submission: Submission) -> Result<Accepted, Refused> {
+    /// `accepted_before`: it was counted against the bound once and must not be refused for it.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        submission: Submission,
+        accepted_before: bool,
+    ) -> Result<Accepted, Refused> {
         if self.life.is_none() {
             return Err(Refused::NotRegistered);
         }
@@ -51,7 +57,7 @@ impl Session {
             return Ok(Accepted::Sent);
         }
         // Urgent commands wait for nothing, but they are not without number either.
-        if immediate && self.flights.len() >= self.policy.queue_max.max(FLIGHTS_MAX) {
+        if immediate && !accepted_before && self.flights.len() >= self.policy.queue_max.max(FLIGHTS_MAX) {
             return Err(Refused::QueueFull(self.flights.len()));
         }
         if immediate || (self.waiting.is_empty() && self.may_send(now)) {
@@ -59,7 +65,7 @@ impl Session {
             self.send(now, command, built, immediate);
             return Ok(Accepted::Sent);
         }
-        if self.waiting.len() >= self.policy.queue_max {
+        if !accepted_before && self.waiting.len() >= self.policy.queue_max {
             return Err(Refused::QueueFull(self.waiting.len()));
         }
         self.persist_command(now, &command, false);
@@ -126,6 +132,21 @@ impl Session {
                 false => self.waiting.push_back(command),
             }
         }
+    }
+
+    pub(super) fn take_back(&mut self, meant: impl Fn(&Ticket) -> bool) -> Cancelled {
+        let is_meant = |command: &Command| command.renews.is_none() && meant(&command.ticket);
+        let on_the_wire = self.flights.iter().filter(|flight| is_meant(&flight.command)).count();
+        let mut waiting = 0;
+        for command in std::mem::take(&mut self.waiting) {
+            if is_meant(&command) {
+                waiting += 1;
+                self.finish(command, Outcome::TimedOut(Some("cancelled")), None);
+            } else {
+                self.waiting.push_back(command);
+            }
+        }
+        Cancelled { waiting, on_the_wire }
     }
 
     fn in_queue_mode(&self) -> bool {
