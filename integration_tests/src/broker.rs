@@ -38,10 +38,11 @@ impl Broker {
     pub fn with(lines: &str) -> Broker {
         let port = free_port();
         let scratch = Scratch::new();
+        // Started by root it would become another user, who cannot read its files where the project lies in root's home.
         scratch.file(
             "mosquitto.conf",
             format!(
-                "per_listener_settings false\npersistence false\nmax_queued_messages 0\nmax_inflight_messages 0\n\
+                "user root\nper_listener_settings false\npersistence false\nmax_queued_messages 0\nmax_inflight_messages 0\n\
                  listener {port} 127.0.0.1\n{lines}"
             ),
         );

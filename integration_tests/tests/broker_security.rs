@@ -26,7 +26,6 @@ impl SecureBroker {
         let secure =
             format!("\nlistener {port} 127.0.0.1\ncafile {ca}\ncertfile {certificate}\nkeyfile {key}\n{lines}\n");
         std::fs::write(&file, conf + &secure).unwrap();
-        readable(&folder);
         broker.resume();
         SecureBroker { broker, port, authority, folder }
     }
@@ -37,15 +36,6 @@ impl SecureBroker {
 
     fn ca_file(&self) -> String {
         literal(&self.folder.join("ca.crt"))
-    }
-}
-
-/// mosquitto drops its rights when it is started by root, and must still read its files.
-fn readable(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
 }
 
