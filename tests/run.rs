@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,16 @@ struct Gateway {
     http: SocketAddr,
 }
 
+/// Below the range from which the system gives ports to unbound sockets, so that none of those takes it in between.
 fn free_tcp() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = |_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + std::process::id().wrapping_mul(97).wrapping_add(step) % 22_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?));
+        TcpListener::bind(address).is_ok().then_some(address)
+    };
+    (0..22_000).find_map(free).expect("a free port between 10,000 and 32,000")
 }
 
 fn folder(name: &str) -> PathBuf {

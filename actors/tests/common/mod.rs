@@ -10,14 +10,24 @@ use paho_mqtt::{AsyncClient, ConnectOptionsBuilder, CreateOptionsBuilder, Messag
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Below the range from which the system gives ports to unbound sockets: a socket of another test, or the very one that looks whether the
+/// broker is up (TCP can connect to itself), would take it in between.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = |_| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + std::process::id().wrapping_mul(97).wrapping_add(step) % 22_000;
+        let port = u16::try_from(port).unwrap();
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
+    };
+    (0..22_000).find_map(free).expect("a free port between 10,000 and 32,000")
 }
 
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
