@@ -152,7 +152,7 @@ impl LeshanSide {
         let classpath = LESHAN.classpath().unwrap_or_else(|missing| panic!("Leshan: {missing}"));
         let address = SocketAddr::from(([127, 0, 0, 1], broker::free_port()));
         let mut child = Command::new("java")
-            .args(["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", &classpath])
+            .args(["-Xmx4g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", &classpath])
             .args(["interop.Server", &address.port().to_string(), gateway::OBJECTS])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
